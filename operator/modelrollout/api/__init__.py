@@ -1,0 +1,1 @@
+"""The ModelRollout resource: pydantic models of spec and status, from which crds/ is generated."""

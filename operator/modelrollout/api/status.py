@@ -1,0 +1,307 @@
+"""What the operator remembers and shows. All that a restart needs is here and in the children, nothing in memory."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema
+
+from modelrollout.api.base import Block
+from modelrollout.durations import Duration
+
+
+def _show_time(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time = Annotated[
+    datetime,
+    AfterValidator(lambda value: value.replace(microsecond=0)),
+    PlainSerializer(_show_time, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+
+class Phase(StrEnum):
+    """One word for people; machines read the conditions."""
+
+    PENDING = "Pending"
+    PROGRESSING = "Progressing"
+    PAUSED = "Paused"
+    HOLDING = "Holding"
+    BAKING = "Baking"
+    PROMOTING = "Promoting"
+    STABLE = "Stable"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+    GOING_BACK = "GoingBack"
+    ASLEEP = "Asleep"
+    INVALID = "Invalid"
+
+
+class Revision(Block):
+    """A model together with the image it was first seen with."""
+
+    revision: str
+    """Hash that names the revision's Deployment and pods."""
+    version: str
+    """The model's version as people call it."""
+    spec_hash: str
+    """Hash of what the user wrote under model and server."""
+    image: str
+    """Serving image that was resolved when this spec was first seen."""
+
+
+class Stage(StrEnum):
+    STARTING = "Starting"
+    JUDGING = "Judging"
+    PAUSED = "Paused"
+    BAKING = "Baking"
+    DRAINING = "Draining"
+    WAITING = "Waiting"
+
+
+class Routing(StrEnum):
+    """Who the Service is meant to select while there is a candidate."""
+
+    STABLE = "Stable"
+    SHARED = "Shared"
+    CANDIDATE = "Candidate"
+
+
+class Candidate(Block):
+    """The revision that is on its way."""
+
+    revision: str
+    """Its hash."""
+    version: str
+    """Its model's version."""
+    step: int = 0
+    """Index of the present step in the strategy's plan, from 0."""
+    weight: int = 0
+    """Weight asked for by the present step."""
+    stage: Stage = Stage.STARTING
+    """What the step is waiting for."""
+    since: Time
+    """When the stage began."""
+    step_since: Time
+    """When the step began."""
+    routing: Routing = Routing.STABLE
+    """Who the Service is meant to select."""
+    routed: bool = False
+    """Whether the Service was seen to select so; found on stable alone after that, it is not widened again without a
+    new pass of the step."""
+    restarts: dict[str, int] = Field(default_factory=dict)
+    """Container restarts per pod uid when the step began, for pods that had any."""
+    forced: bool = False
+    """Whether a person asked for promotion without waiting for evidence, pauses and bake."""
+    strategy: str = ""
+    """The strategy it was started under."""
+    round: int = 1
+    """Counts new starts of the step's evidence, for instance after an edit of the limits."""
+
+
+class Previous(Block):
+    """The revision that served before stable and is kept warm."""
+
+    revision: str
+    """Its hash."""
+    version: str
+    """Its model's version."""
+    until: Time
+    """When it goes to 0 pods."""
+
+
+class Retreat(Block):
+    """A move of stable, one step back along the chain, that waits for pods."""
+
+    revision: str
+    """Where it goes."""
+    version: str
+    """That model's version."""
+    since: Time
+    """When it was decided."""
+    reason: str
+    """Why, in one word."""
+    message: str
+    """Why, in a sentence."""
+
+
+class Fault(Block):
+    """Why stable went back, until the revision moved to has been healthy for one window."""
+
+    metric: str
+    """The limit that was broken."""
+    left: str
+    """The revision that was left, with its numbers, as a sentence."""
+    round: int = 1
+    """Counts the windows that were not healthy."""
+    not_in_model: bool = False
+    """Whether the revision moved to broke a limit, too: the fault is not the model's."""
+    message: str = ""
+    """Both revisions' numbers."""
+
+
+class Hold(Block):
+    """Why nothing moves forward now."""
+
+    reason: str
+    """In one word."""
+    message: str
+    """In a sentence."""
+    since: Time
+    """Since when, for this reason."""
+
+
+class Outcome(StrEnum):
+    PROMOTED = "Promoted"
+    """Served as stable and is healthy as far as is known."""
+    UNHEALTHY = "Unhealthy"
+    """Served as stable and went bad, or was marked by a person."""
+    REJECTED = "Rejected"
+    """Went bad as a candidate."""
+    ABORTED = "Aborted"
+    """Taken back by a person."""
+    SUPERSEDED = "Superseded"
+    """Replaced by a newer spec before it was promoted."""
+
+
+class HistoryEntry(Block):
+    """One revision that was tried, newest last."""
+
+    revision: str
+    """Its hash."""
+    version: str
+    """Its model's version."""
+    outcome: Outcome
+    """What became of it."""
+    reason: str = ""
+    """Why, in one word."""
+    message: str = ""
+    """Why, in a sentence, with the numbers."""
+    time: Time
+    """When the outcome was known."""
+    promoted: Time | None = None
+    """When it last became stable."""
+
+
+class CommandOutcome(StrEnum):
+    DONE = "Done"
+    REFUSED = "Refused"
+
+
+class LastCommand(Block):
+    """The last command that a person gave, carried out once whatever crashes."""
+
+    id: str
+    """The id the person chose."""
+    verb: str
+    """What was asked."""
+    revision: str
+    """Which revision it was meant for."""
+    outcome: CommandOutcome
+    """Done or Refused."""
+    message: str
+    """What was done, or why not."""
+    time: Time
+    """When."""
+
+
+class Weights(Block):
+    """The candidate's share of the requests, three ways."""
+
+    asked: int = 0
+    """Percent that the step asks for."""
+    pods: int = 0
+    """Percent that the pods behind the Service make."""
+    served: float | None = None
+    """Percent of the requests of this step that candidate pods really answered; absent before there are any."""
+
+
+class Checkpoint(Block):
+    """Progress that only grows; written at most every 30 s while a rollout is judged."""
+
+    epoch: str
+    """The step (or watch) it belongs to; progress of another epoch is worthless."""
+    watched: Duration
+    """Time watched by the monotonic clock."""
+    time: Time
+    """When it was written."""
+    evidence: Annotated[str, Field(max_length=4096)] = ""
+    """The judge's packed evidence."""
+
+
+class ConditionStatus(StrEnum):
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(Block):
+    """A fact in the form that kstatus, Helm, Argo CD and Flux understand."""
+
+    type: str
+    """Ready, Available, Reconciling, Stalled, or a finding."""
+    status: ConditionStatus
+    """True, False or Unknown."""
+    reason: str
+    """Why, in one word."""
+    message: str
+    """Why, in a sentence."""
+    observed_generation: int
+    """The generation it speaks of."""
+    last_transition_time: Time
+    """When status last changed."""
+
+
+class ModelRolloutStatus(Block):
+    """What the operator remembers and shows."""
+
+    observed_generation: int = -1
+    """The generation that the rest speaks of; -1 before the operator has seen the object."""
+    phase: Phase = Phase.PENDING
+    """One word for people."""
+    message: str = ""
+    """One sentence for people."""
+    current: Revision | None = None
+    """The revision that the spec asks for."""
+    stable: Revision | None = None
+    """The revision that serves."""
+    stable_since: Time | None = None
+    """When it became stable."""
+    watched_until: Time | None = None
+    """Until when stable is taken back by itself."""
+    candidate: Candidate | None = None
+    """The revision that is on its way."""
+    previous: Previous | None = None
+    """The revision kept warm."""
+    retreat: Retreat | None = None
+    """A way back that waits for pods."""
+    fault: Fault | None = None
+    """Why stable went back, until the revision moved to has been healthy for one window."""
+    hold: Hold | None = None
+    """Why nothing moves forward now."""
+    paused: bool = False
+    """Whether a person's command paused the rollout."""
+    cooldown_until: Time | None = None
+    """Before this time stable does not move by itself."""
+    history: list[HistoryEntry] = Field(default_factory=list)
+    """Revisions that were tried, newest last."""
+    size: int = 0
+    """Pods that stable should have now; while traffic is shared it only grows."""
+    replicas: int = 0
+    """Pods of stable, for the scale subresource."""
+    selector: str = ""
+    """Selects stable's pods alone, for the scale subresource."""
+    step: str = ""
+    """The present step, as "2/4"."""
+    weights: Weights | None = None
+    """The candidate's share of the requests."""
+    verdict: str = ""
+    """What the judge says now, in a few words."""
+    checkpoint: Checkpoint | None = None
+    """Progress that a restart goes on from."""
+    last_command: LastCommand | None = None
+    """The last command that a person gave."""
+    conditions: list[Condition] = Field(default_factory=list)
+    """Facts for machines."""

@@ -1,0 +1,139 @@
+"""What the chart's templates make of values: the whole set of objects, and the promises that an admin reads for.
+
+Marked `cluster` because helm comes with the cluster's programs; nothing is installed.
+"""
+
+import asyncio
+from typing import Any
+
+import pytest
+import yaml
+from contract.test_rbac import TABLE
+
+from localcluster.cli import CHECKOUT
+from modelrollout.api import crd
+from stage.programs import Failed, Programs, programs
+
+pytestmark = pytest.mark.cluster
+
+Object = dict[str, Any]
+CHART = str(CHECKOUT / "charts" / "modelrollout")
+
+
+@pytest.fixture(scope="module")
+def helm() -> Programs:
+    return programs()
+
+
+def rendered(helm: Programs, *values: str) -> list[Object]:
+    given = [word for value in values for word in ("--set", value)]
+    text = asyncio.run(helm.helm("template", "mr", CHART, "--namespace=ops", "--kube-version=1.36.0", *given))
+    return [one for one in yaml.safe_load_all(text) if one]
+
+
+def kinds(objects: list[Object]) -> list[tuple[str, str]]:
+    return sorted((one["kind"], one["metadata"]["name"]) for one in objects)
+
+
+def only(objects: list[Object], kind: str) -> Object:
+    (found,) = [one for one in objects if one["kind"] == kind]
+    return found
+
+
+def args_of(objects: list[Object]) -> list[str]:
+    args: list[str] = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
+    return args
+
+
+def test_lint_has_nothing_to_say(helm: Programs) -> None:
+    said = asyncio.run(helm.helm("lint", "--strict", CHART))
+
+    assert "0 chart(s) failed" in said
+
+
+def test_the_defaults_make_these_objects(helm: Programs) -> None:
+    assert kinds(rendered(helm)) == [
+        ("ClusterRole", "mr-modelrollout"),
+        ("ClusterRole", "mr-modelrollout-edit"),
+        ("ClusterRole", "mr-modelrollout-view"),
+        ("ClusterRoleBinding", "mr-modelrollout"),
+        ("CustomResourceDefinition", "modelrollouts.modelrollout.dev"),
+        ("Deployment", "mr-modelrollout"),
+        ("PodDisruptionBudget", "mr-modelrollout"),
+        ("Service", "mr-modelrollout-metrics"),
+        ("ServiceAccount", "mr-modelrollout"),
+    ]
+
+
+def test_the_definition_is_the_generated_one_and_stays(helm: Programs) -> None:
+    made = only(rendered(helm), "CustomResourceDefinition")
+
+    assert made["spec"] == crd.definition()["spec"]
+    assert made["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+def test_the_definition_can_be_left_to_somebody_else(helm: Programs) -> None:
+    objects = rendered(helm, "crds.install=false")
+
+    assert "CustomResourceDefinition" not in {kind for kind, _ in kinds(objects)}
+
+
+def test_all_namespaces_need_one_cluster_role(helm: Programs) -> None:
+    objects = rendered(helm)
+    role = next(one for one in objects if kinds([one]) == [("ClusterRole", "mr-modelrollout")])
+
+    assert role["rules"] == TABLE["always"]
+    assert not any(arg.startswith("--namespace") for arg in args_of(objects))
+
+
+def test_named_namespaces_need_no_cluster_role_of_the_operator(helm: Programs) -> None:
+    objects = rendered(helm, "watchNamespaces={shop,search}")
+    roles = [one for one in objects if one["kind"] == "Role"]
+
+    assert {one["metadata"]["namespace"]: one["rules"] for one in roles} == {
+        "shop": TABLE["always"],
+        "search": TABLE["always"],
+    }
+    assert ("ClusterRole", "mr-modelrollout") not in kinds(objects)
+    assert [arg for arg in args_of(objects) if arg.startswith("--namespace")] == [
+        "--namespace=shop",
+        "--namespace=search",
+    ]
+
+
+def test_the_proxy_is_allowed_where_it_is_used(helm: Programs) -> None:
+    objects = rendered(helm, "scrape.via=proxy")
+    role = next(one for one in objects if kinds([one]) == [("ClusterRole", "mr-modelrollout")])
+
+    assert role["rules"] == TABLE["always"] + TABLE["proxy"]
+    assert "--scrape=proxy" in args_of(objects)
+
+
+def test_the_operator_meets_the_restricted_standard(helm: Programs) -> None:
+    pod = only(rendered(helm), "Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_one_operator_at_a_time(helm: Programs) -> None:
+    spec = only(rendered(helm), "Deployment")["spec"]
+
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_a_network_policy_on_request(helm: Programs) -> None:
+    policy = only(rendered(helm, "networkPolicy.enabled=true"), "NetworkPolicy")
+
+    ports = [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 443, 6443, 8081]
+
+
+def test_a_value_that_nobody_knows_is_refused(helm: Programs) -> None:
+    with pytest.raises(Failed, match="watchNamespace"):
+        rendered(helm, "watchNamespace=shop")
