@@ -1,0 +1,35 @@
+"""The judge: whether the pods of a model keep their limits, and whether a canary refuses what stable answers.
+
+This is the one entrance. The scraper makes a `Round`, `observe` adds it to the `Evidence` of an epoch, `verdict` says
+what the evidence means under the `Rules` of the rollout's health block, `pack` and `unpack` carry it over a restart.
+All of it is pure: no I/O, no clock, no log.
+"""
+
+from modelrollout.judge.evidence import Arm, Evidence, Origins, fresh, observe
+from modelrollout.judge.findings import verdict
+from modelrollout.judge.limits import LatencyLimit, Rules, rules
+from modelrollout.judge.packing import pack, unpack
+from modelrollout.judge.samples import Latency, Round, Sample
+from modelrollout.judge.tallies import Tally
+from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
+
+__all__ = [
+    "NOTHING_SEEN",
+    "Arm",
+    "Evidence",
+    "Finding",
+    "Latency",
+    "LatencyLimit",
+    "Origins",
+    "Round",
+    "Rules",
+    "Sample",
+    "Tally",
+    "Verdict",
+    "fresh",
+    "observe",
+    "pack",
+    "rules",
+    "unpack",
+    "verdict",
+]

@@ -1,0 +1,123 @@
+"""The verdict: whether an arm breaks a limit, or the canary refuses what stable answers, as far as evidence says.
+
+A flat list of checks in the order in which a person would want to hear of them; the first that fires is the finding.
+Stable is held to the same limits on its own data, since a limit that stable breaks too says nothing about the canary.
+Whether anything is rolled back is not decided here.
+
+Below `min_samples` requests of an arm only a total failure is judged: every request failed, or the canary refused
+every request while stable answered some. Then, too, the test must have fired: at a limit of 5 % that takes three
+requests. Slowness is no failure and waits for the floor.
+"""
+
+from collections.abc import Callable, Iterator
+
+from modelrollout.judge.alarms import Alarm, Share, limit_alarm, split_alarm
+from modelrollout.judge.doubts import doubt
+from modelrollout.judge.evidence import Arm, Evidence
+from modelrollout.judge.limits import LatencyLimit, Rules
+from modelrollout.judge.tallies import Tally
+from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
+
+
+def verdict(evidence: Evidence, rules: Rules) -> Verdict:
+    """What the evidence of one epoch says now. A candidate without requests has no finding and is never `enough`."""
+    candidate, stable = evidence.candidate.total, evidence.stable.total
+    if not candidate.requests and not stable.requests:
+        return NOTHING_SEEN
+    return Verdict(
+        candidate=_first(_against_candidate(evidence, rules)),
+        stable=_first(_limits_broken(evidence.stable, evidence.limits_ms, rules)),
+        enough=candidate.requests >= rules.min_samples,
+        doubt=doubt(evidence, rules),
+        requests=candidate.requests,
+        failures=candidate.failures,
+        summary=_summary(candidate, rules) if candidate.requests else f"stable: {_summary(stable, rules)}",
+    )
+
+
+def _first(findings: Iterator[Finding | None]) -> Finding | None:
+    return next(filter(None, findings), None)
+
+
+def _against_candidate(evidence: Evidence, rules: Rules) -> Iterator[Finding | None]:
+    broken = _limits_broken(evidence.candidate, evidence.limits_ms, rules)
+    yield next(broken)  # the error rate; refusals come before latency: an answer refused at once looks fast
+    yield _refusals_above_stable(evidence, rules)
+    yield from broken
+
+
+def _limits_broken(arm: Arm, limits_ms: tuple[float, ...], rules: Rules) -> Iterator[Finding | None]:
+    yield _error_rate_above_limit(arm, rules)
+    if limits_ms != rules.limits_ms or arm.total.requests < rules.min_samples:
+        return
+    for index, limit in enumerate(rules.latency):
+        yield _slower_than_limit(arm, index, limit, rules.limit_threshold)
+
+
+def _error_rate_above_limit(arm: Arm, rules: Rules) -> Finding | None:
+    total = arm.total
+    if rules.error_rate is None or (total.requests < rules.min_samples and total.errors < total.requests):
+        return None
+    alarm = limit_alarm(arm, lambda tally: (tally.errors, tally.requests), rules.error_rate)
+    if alarm is None or alarm.log_e < rules.limit_threshold:
+        return None
+    pod, where = _blame(arm, lambda tally: tally.errors)
+    message = f"{_share(alarm)} failed (limit {_percent(rules.error_rate)}){where}"
+    return Finding("errorRate", message, alarm.log_e, pod)
+
+
+def _slower_than_limit(arm: Arm, index: int, limit: LatencyLimit, threshold: float) -> Finding | None:
+    alarm = limit_alarm(arm, lambda tally: (tally.slow[index], tally.timed), limit.share)
+    if alarm is None or alarm.log_e < threshold:
+        return None
+    pod, where = _blame(arm, lambda tally: tally.slow[index])
+    message = f"{_share(alarm)} were slower than {limit.limit_ms:g} ms (limit {_percent(limit.share)}){where}"
+    return Finding(limit.metric, message, alarm.log_e, pod)
+
+
+def _refusals_above_stable(evidence: Evidence, rules: Rules) -> Finding | None:
+    candidate, stable = evidence.candidate.total, evidence.stable.total
+    total_failure = candidate.refusals == candidate.requests and stable.refusals < stable.requests
+    if candidate.requests < rules.min_samples and not total_failure:
+        return None
+    alarm = split_alarm(evidence.refusals)
+    if alarm is None or alarm.log_e < rules.refusal_threshold:
+        return None
+    pod, _ = _blame(evidence.candidate, lambda tally: tally.refusals)
+    hits = alarm.counts
+    refused = _share(Alarm(alarm.log_e, Share(hits.candidate_hits, hits.candidate_requests), alarm.whole))
+    message = f"{refused} were refused, stable refused {hits.stable_hits} of {hits.stable_requests}"
+    return Finding("refusals", message, alarm.log_e, pod)
+
+
+def _blame(arm: Arm, hits: Callable[[Tally], int]) -> tuple[str, str]:
+    """The pod with most hits in the epoch, and how a message says so; nothing where no pod is remembered."""
+    if not arm.pods:
+        return "", ""
+    pod, tally = max(arm.pods, key=lambda one: hits(one[1]))
+    if hits(tally) == hits(arm.total):
+        return pod, f", all on {pod}"
+    if 2 * hits(tally) > hits(arm.total):
+        return pod, f", most on {pod}"
+    return pod, ", on several pods"
+
+
+def _share(alarm: Alarm[Share]) -> str:
+    return f"{alarm.counts.hits} of {'' if alarm.whole else 'the last '}{alarm.counts.requests} requests"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:g} %"
+
+
+def _summary(total: Tally, rules: Rules) -> str:
+    """The epoch's numbers for `kubectl get`; latencies only where they are above their limit."""
+    words = [f"{total.errors} of {total.requests} failed"]
+    if total.refusals:
+        words.append(f"{total.refusals} refused")
+    words += [
+        f"{slow} slower than {limit.limit_ms:g} ms"
+        for slow, limit in zip(total.slow, rules.latency, strict=False)
+        if slow > limit.share * total.timed
+    ]
+    return ", ".join(words)

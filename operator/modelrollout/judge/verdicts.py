@@ -1,0 +1,40 @@
+"""What the judge says about a canary and about stable, as values that the decision core can read."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One limit or comparison that an arm has broken."""
+
+    metric: str
+    """errorRate, refusals, p50LatencyMs, p95LatencyMs or p99LatencyMs."""
+    message: str
+    """The numbers and the pod to blame: "31 of 40 requests failed (limit 5 %), most on churn-7f3a9c21-x2v"."""
+    log_e: float = 0.0
+    """Natural logarithm of the e-value that fired."""
+    pod: str = ""
+    """The pod that contributed most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judge's answer for one epoch. Absence of evidence is `enough=False`, never a pass."""
+
+    candidate: Finding | None = None
+    """What speaks against the candidate."""
+    stable: Finding | None = None
+    """What speaks against stable in the same epoch."""
+    enough: bool = False
+    """Whether the candidate has answered `minSamples` requests in this epoch."""
+    doubt: str = ""
+    """A share that is above its limit although nothing is proven yet: the candidate waits. Empty for none."""
+    requests: int = 0
+    """Requests the candidate has answered in this epoch."""
+    failures: int = 0
+    """Errors and refusals among them."""
+    summary: str = ""
+    """A few words for `kubectl get`: "0 of 312 failed"."""
+
+
+NOTHING_SEEN = Verdict(summary="no requests yet")
