@@ -1,0 +1,38 @@
+"""Estimators as ONNX, with what the server reads from a model's metadata."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType
+
+OPSET = 17
+INPUT, LABEL = "X", "label"
+
+
+def convert(estimator: Any, columns: Sequence[str]) -> onnx.ModelProto:  # noqa: ANN401 - scikit-learn has no types
+    """One float matrix in, label and probabilities out."""
+    width = len(columns)
+    model: onnx.ModelProto = to_onnx(
+        estimator,
+        initial_types=[(INPUT, FloatTensorType([None, width]))],
+        target_opset=OPSET,
+        options={"zipmap": False},
+        name="cancer",
+    )
+    describe(model, feature_names=list(columns), classes=[0, 1])
+    return model
+
+
+def describe(model: onnx.ModelProto, **props: object) -> None:
+    """Set metadata properties, each as JSON; others stay."""
+    known: Mapping[str, str] = {prop.key: prop.value for prop in model.metadata_props}
+    onnx.helper.set_model_props(model, {**known, **{key: json.dumps(value) for key, value in props.items()}})
+
+
+def write(path: Path, model: onnx.ModelProto) -> None:
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))

@@ -1,0 +1,36 @@
+"""`python -m modelserver`: exit code 0 after a graceful stop, 1 when the model cannot be served."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from modelserver.failures import TERMINATION_LOG, StartError, write_last_words
+from modelserver.settings import Settings
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def main() -> int:
+    for name in ONE_THREAD:  # one core per replica; more threads only wait for each other
+        os.environ.setdefault(name, "1")
+    from modelserver import lifecycle, logs  # noqa: PLC0415 - numpy reads the variables when it is imported
+
+    try:
+        settings = Settings.from_environment(os.environ)
+        logs.configure(settings.log_level)
+        lifecycle.run(settings)
+    except StartError as failure:
+        write_last_words(Path(os.environ.get("MODEL_TERMINATION_LOG") or TERMINATION_LOG), str(failure))
+        logging.shutdown()
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A serving thread that hangs inside a model would keep the interpreter from ending.
+    os._exit(code)

@@ -1,0 +1,121 @@
+"""The health port's documents: /health as the judge reads it, and /ready.
+
+Everything here runs in the main thread and touches only the shared state, so that it answers while the predict path
+is stuck. What a request that will never finish does to the counters is decided here too, at every look.
+"""
+
+import os
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+from modelserver.state import Phase, State
+from modelserver.traffic import Counters
+from modelserver.window import Window
+
+STUCK_AFTER_S = 60.0
+LIMIT_FILES = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+STATM = Path("/proc/self/statm")
+NO_LIMIT = 1 << 60
+"""What cgroup v1 writes for "no limit" is near 2^63."""
+
+
+class Health:
+    """Answers the operator's scrapes and the kubelet's probes."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._window = Window(state.traffic.edges_ms)
+        self._memory_limit = memory_limit_bytes()
+        self._names = {
+            "model_name": state.settings.name,
+            "model_version": state.settings.version,
+            "active_model": f"{state.settings.name}:{state.settings.version}",
+            "revision": state.settings.revision,
+            "instance": state.instance,
+            "pod_uid": state.settings.pod_uid,
+        }
+
+    def tick(self) -> None:
+        """Count what is overdue and remember this second; to be called once a second."""
+        self._window.add(time.monotonic(), self._count())
+
+    def document(self) -> tuple[int, dict[str, Any]]:
+        """Status code and body of /health; to be encoded by msgspec, which knows dataclasses."""
+        counters = self._count()
+        inflight, oldest_s, standstill_s = self._state.traffic.waiting()
+        violations = self._violations(inflight, standstill_s)
+        now = time.time()
+        return 503 if violations else 200, {
+            "status": "stuck" if violations else self._state.phase,
+            "healthy": not violations,
+            "violations": violations,
+            "model_loaded": self._state.artifact is not None,
+            **self._names,
+            "digest": self._state.digest,
+            "uptime_s": round(now - self._state.started_ns / 1e9, 3),
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+            "window": self._window.until(counters),
+            "cpu_seconds": time.process_time(),
+            "memory_bytes": memory_bytes(),
+            "memory_limit_bytes": self._memory_limit,
+            "inflight": inflight,
+            "oldest_inflight_s": round(oldest_s, 3),
+            "counters": self._counters(counters),
+        }
+
+    def readiness(self) -> tuple[int, dict[str, Any]]:
+        """Status code and body of /ready."""
+        return 200 if self._state.ready else 503, {"ready": self._state.ready, "status": self._state.phase}
+
+    def _count(self) -> Counters:
+        self._state.traffic.count_overdue(self._state.settings.request_timeout_s)
+        return self._state.traffic.snapshot()
+
+    def _violations(self, inflight: int, standstill_s: float) -> list[str]:
+        # A draining server is on its way out already; a restart would only cut it off.
+        if standstill_s < STUCK_AFTER_S or self._state.phase is Phase.DRAINING:
+            return []
+        return [f"nothing was predicted for {standstill_s:.0f} s while {inflight} requests wait"]
+
+    def _counters(self, counters: Counters) -> dict[str, Any]:
+        traffic = self._state.traffic
+        return {
+            "requests": counters.requests,
+            "errors": counters.errors,
+            "refusals": counters.refusals,
+            "latency": {
+                "edges_ms": traffic.edges_ms,
+                "counts": counters.latency_counts,
+                "sum_ms": counters.latency_sum_ms,
+            },
+            "predictions": {
+                "count": counters.prediction_count,
+                "sum": counters.prediction_sum,
+                "sum_squares": counters.prediction_sum_squares,
+                "edges": traffic.prediction_edges,
+                "counts": counters.prediction_counts,
+            },
+        }
+
+
+def memory_bytes() -> int:
+    """Resident memory of this process."""
+    try:
+        pages = int(STATM.read_text(encoding="ascii").split()[1])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory_limit_bytes() -> int | None:
+    """The container's memory limit, or None without one."""
+    for file in LIMIT_FILES:
+        try:
+            text = file.read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        limit = int(text) if text.isdigit() else NO_LIMIT
+        return limit if limit < NO_LIMIT else None
+    return None

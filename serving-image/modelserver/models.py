@@ -1,0 +1,73 @@
+"""What every format is turned into: a model that takes rows of numbers, and what its artifact says about it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelserver.failures import Cause, StartError
+
+Label = int | float | str | bool
+Rows = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A model's answer: one label per row, and for a classifier one list of probabilities per row."""
+
+    labels: list[Label]
+    probabilities: list[list[float]] | None = None
+
+
+class Model(Protocol):
+    """A loaded model. `predict` may raise anything; whoever calls it counts that as the model's error."""
+
+    dtype: type[np.floating]
+    """Type of the numbers it takes; a number that overflows it is refused before."""
+
+    def predict(self, rows: Rows) -> Scores: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What an artifact says about its model."""
+
+    columns: tuple[str, ...] = ()
+    """Names in the model's order; empty when nobody wrote them down."""
+    classes: tuple[Label, ...] = ()
+    """Classes in the order of the probabilities; empty for a regression."""
+    golden_rows: tuple[tuple[float, ...], ...] = ()
+    """Rows that have to pass before the model is ready."""
+    warm_up_seconds: float = 0.0
+    """The golden rows are run again and again for this long before the model is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A model with everything known about it; what every loader returns."""
+
+    model: Model
+    width: int
+    """Columns that the model takes."""
+    format: str
+    metadata: Metadata
+
+
+def check_columns(artifact: Artifact) -> Artifact:
+    """Refuse an artifact whose own words and whose model do not agree.
+
+    Raises:
+        StartError: with both numbers of columns.
+    """
+    listed = len(artifact.metadata.columns)
+    if listed and listed != artifact.width:
+        raise StartError(
+            Cause.FEATURE_MISMATCH, f"the artifact lists {listed} columns, the model takes {artifact.width}"
+        )
+    for number, row in enumerate(artifact.metadata.golden_rows):
+        if len(row) != artifact.width:
+            raise StartError(
+                Cause.FEATURE_MISMATCH, f"golden row {number} has {len(row)} values, the model takes {artifact.width}"
+            )
+    return artifact

@@ -1,0 +1,130 @@
+"""Why a body is refused: slow and exact, and run only for bodies that are.
+
+Problems have the shape of FastAPI's own 422 (`detail`: a list of {type, loc, msg}), so that clients need one reader.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from modelserver.bodies import MAX_ROWS, Columns
+
+UNPROCESSABLE, NOT_FOUND, TOO_LARGE = 422, 404, 413
+MAX_PROBLEMS = 10
+MAX_SHOWN = 100
+"""Characters of somebody else's text that go into an answer."""
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, and where."""
+
+    type: str
+    loc: Location
+    msg: str
+
+
+class RefusedError(Exception):
+    """A 4xx, ready to be sent."""
+
+    def __init__(self, status: int, detail: str | list[Problem]) -> None:
+        super().__init__(status)
+        self.status = status
+        shown = detail if isinstance(detail, str) else [asdict(problem) for problem in detail]
+        self.body = json.dumps({"detail": shown}).encode()  # escapes lone surrogates, which msgspec cannot write
+
+
+def other_version(asked: str, name: str, version: str) -> RefusedError:
+    return RefusedError(NOT_FOUND, f'this pod serves {name} version "{version}", not "{asked[:MAX_SHOWN]}"')
+
+
+def too_large(limit: int) -> RefusedError:
+    return RefusedError(TOO_LARGE, f"the body has more than {limit} bytes")
+
+
+def explain(body: bytes, columns: Columns, field: str) -> RefusedError:
+    """Name what is wrong with a body whose rows are under `field` ("features" for one, "rows" for a batch)."""
+    try:
+        parsed = json.loads(body)
+    except RecursionError:
+        return RefusedError(UNPROCESSABLE, [Problem("json_invalid", ("body",), "the JSON is nested too deeply")])
+    except ValueError as error:
+        return RefusedError(UNPROCESSABLE, [Problem("json_invalid", ("body",), f"the body is not JSON: {error}")])
+    found: list[Problem] = []
+    for problem in _problems(parsed, columns, field):
+        found.append(problem)
+        if len(found) == MAX_PROBLEMS:
+            break
+    return RefusedError(UNPROCESSABLE, found or [Problem("invalid", ("body",), "the body cannot be read")])
+
+
+def _problems(parsed: Any, columns: Columns, field: str) -> Iterator[Problem]:  # noqa: ANN401 - any JSON
+    if not isinstance(parsed, dict):
+        yield Problem("object_type", ("body",), f'the body has to be an object like {{"{field}": ...}}')
+        return
+    for name in parsed:
+        if name not in {field, "model_version"}:
+            yield Problem(
+                "extra_forbidden", ("body", name[:MAX_SHOWN]), f"unknown field; known are {field} and model_version"
+            )
+    if not isinstance(parsed.get("model_version"), str | None):
+        yield Problem("string_type", ("body", "model_version"), "has to be a string")
+    if field not in parsed:
+        yield Problem("missing", ("body", field), "is missing")
+    elif field == "rows":
+        yield from _problems_of_rows(parsed["rows"], columns)
+    else:
+        yield from _problems_of_row(parsed[field], columns, ("body", field))
+
+
+def _problems_of_rows(rows: Any, columns: Columns) -> Iterator[Problem]:  # noqa: ANN401
+    if not isinstance(rows, list):
+        yield Problem("list_type", ("body", "rows"), "has to be a list of rows")
+        return
+    if not 1 <= len(rows) <= MAX_ROWS:
+        yield Problem("too_long", ("body", "rows"), f"1 to {MAX_ROWS} rows are taken at once, not {len(rows)}")
+        return
+    for number, row in enumerate(rows):
+        yield from _problems_of_row(row, columns, ("body", "rows", number))
+
+
+def _problems_of_row(row: Any, columns: Columns, loc: Location) -> Iterator[Problem]:  # noqa: ANN401
+    if isinstance(row, dict):
+        yield from _problems_of_names(row, columns, loc)
+        values: Any = row.items()
+    elif isinstance(row, list):
+        if len(row) != columns.width:
+            yield Problem("wrong_length", loc, f"the model takes {columns.width} values, not {len(row)}")
+        values = enumerate(row)
+    else:
+        yield Problem("features_type", loc, "has to be a list of numbers or an object of numbers by column")
+        return
+    for key, value in values:
+        if message := _wrong_number(value, columns.largest):
+            yield Problem("finite_number", (*loc, key[:MAX_SHOWN] if isinstance(key, str) else key), message)
+
+
+def _problems_of_names(row: Mapping[str, Any], columns: Columns, loc: Location) -> Iterator[Problem]:
+    if not columns.names:
+        yield Problem("names_unknown", loc, f"this model has no column names; send a list of {columns.width} numbers")
+        return
+    for name in columns.names:
+        if name not in row:
+            yield Problem("missing", (*loc, name), "this column is missing")
+    known = set(columns.names)
+    for name in row:
+        if name not in known:
+            yield Problem("extra_forbidden", (*loc, name[:MAX_SHOWN]), "the model has no such column")
+
+
+def _wrong_number(value: Any, largest: float) -> str | None:  # noqa: ANN401
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "has to be a number"
+    if value != value:  # noqa: PLR0124 - true for NaN alone
+        return "has to be finite, not NaN"
+    if not -largest <= value <= largest:
+        return f"has to be finite and at most {largest:.3g} in size"
+    return None

@@ -1,0 +1,60 @@
+"""Scores as clients and counters see them: finite, named by class, and as one number per row.
+
+The number is what the judge watches for drift: the value of a regression, the probability of the positive (second)
+class of two, or the index of the class of more, counted per class for at most 20.
+"""
+
+import math
+from collections.abc import Sequence
+
+from modelserver.models import Label, Scores
+
+MAX_COUNTED_CLASSES = 20
+BINARY = 2
+
+
+class NotFiniteError(Exception):
+    """The model answered NaN or infinity."""
+
+
+def check_finite(scores: Scores) -> None:
+    """Refuse an answer that is not a number.
+
+    Raises:
+        NotFiniteError: naming the row.
+    """
+    for row, label in enumerate(scores.labels):
+        if isinstance(label, float) and not math.isfinite(label):
+            raise NotFiniteError(f"the model answered {label} for row {row}")
+    for row, shares in enumerate(scores.probabilities or ()):
+        if not math.isfinite(sum(shares)):
+            raise NotFiniteError(f"the model answered a probability that is not finite for row {row}")
+
+
+def prediction_edges(classes: Sequence[Label]) -> tuple[float, ...]:
+    """Edges that put each class of a multi-class model into a bucket of its own: 3 classes -> (.5, 1.5)."""
+    if BINARY < len(classes) <= MAX_COUNTED_CLASSES:
+        return tuple(i + 0.5 for i in range(len(classes) - 1))
+    return ()
+
+
+class Reader:
+    """Reads scores for a model with these classes; empty for a regression."""
+
+    def __init__(self, classes: Sequence[Label]) -> None:
+        self._names = [str(label) for label in classes]
+        self._index = {label: float(i) for i, label in enumerate(classes)}
+
+    def values(self, scores: Scores) -> list[float]:
+        """One number per row; a label that is no number and has no class counts for nothing."""
+        shares = scores.probabilities
+        if shares is not None and len(shares[0]) == BINARY:
+            return [share[1] for share in shares]
+        if self._index:
+            return [self._index[label] for label in scores.labels if label in self._index]
+        return [float(label) for label in scores.labels if not isinstance(label, str)]
+
+    def by_class(self, shares: list[float]) -> dict[str, float]:
+        if len(self._names) != len(shares):
+            return {str(i): share for i, share in enumerate(shares)}
+        return dict(zip(self._names, shares, strict=True))

@@ -1,0 +1,110 @@
+"""The serving thread: loads the model, warms it up, answers on the serving port, drains.
+
+It has a loop of its own, so that a model which hangs or hogs this thread leaves the health port alone.
+"""
+
+import asyncio
+import gc
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from email.utils import formatdate
+
+import uvloop
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from modelserver import formats, sources
+from modelserver.app import App
+from modelserver.connections import LINGER_S, Connection, Door
+from modelserver.predict import Predictor
+from modelserver.state import State
+from modelserver.warmup import warm_up
+
+logger = logging.getLogger(__name__)
+
+KEEP_ALIVE_S = 120
+"""Longer than clients keep idle connections: the side that gives up first should be the client's."""
+BACKLOG = 2048
+LOOK_EVERY_S = 0.02
+
+
+class Serving(threading.Thread):
+    """Runs until `drain` has been called and everything under way is answered.
+
+    `ended` is called in this thread at the end, with what went wrong or None.
+    """
+
+    def __init__(self, state: State, listener: socket.socket, ended: Callable[[BaseException | None], None]) -> None:
+        super().__init__(name="serving", daemon=True)
+        self._state = state
+        self._listener = listener
+        self._ended = ended
+        self._loop = uvloop.new_event_loop()
+        self._drain = asyncio.Event()
+
+    def run(self) -> None:
+        try:
+            predictor = self._load()
+            self._loop.run_until_complete(self._serve(predictor))
+        except BaseException as error:  # noqa: BLE001 - told to the main thread, which ends the process
+            self._ended(error)
+        else:
+            self._ended(None)
+
+    def drain(self) -> None:
+        """Start the graceful end; from any thread."""
+        self._loop.call_soon_threadsafe(self._drain.set)
+
+    def _load(self) -> Predictor:
+        fetched = sources.fetch(self._state.settings)
+        artifact = formats.load(fetched, self._state.settings.trust)
+        warm_up(artifact)
+        self._state.loaded(fetched, artifact)
+        return Predictor(artifact, self._state.settings, self._state.traffic)
+
+    async def _serve(self, predictor: Predictor) -> None:
+        port = ServerState()
+        server = await self._listen(App(predictor, self._state), port)
+        # What is alive now stays: without this a collection that walks it shows as 48 ms in the p99.
+        gc.collect()
+        gc.freeze()
+        self._state.open()
+        logger.info("ready: %s", self._state.settings.uri)
+        clock = asyncio.create_task(_keep_date(port))
+        await self._drain.wait()
+        await self._leave(server, port)
+        clock.cancel()
+
+    async def _listen(self, app: App, port: ServerState) -> asyncio.AbstractServer:
+        loop, door = self._loop, Door(self._state)
+        config = Config(app, ws="none", lifespan="off", log_config=None, access_log=False, date_header=False,
+                        timeout_keep_alive=KEEP_ALIVE_S)  # fmt: skip
+        config.load()
+        return await loop.create_server(
+            lambda: Connection(config, port, loop, door), sock=self._listener, backlog=BACKLOG
+        )
+
+    async def _leave(self, server: asyncio.AbstractServer, port: ServerState) -> None:
+        """Go on answering while endpoints move (each answer ends its connection), then finish, then close the idle."""
+        await asyncio.sleep(self._state.settings.drain_s)
+        server.close()
+        deadline = self._loop.time() + self._state.settings.request_timeout_s + LINGER_S
+        while _open(port) and self._loop.time() < deadline:
+            for connection in _open(port):
+                connection.close_idle()
+            await asyncio.sleep(LOOK_EVERY_S)
+        cut_off = [connection for connection in _open(port) if not connection.idle]
+        if cut_off:
+            logger.error("%d requests were cut off: they were not done in time", len(cut_off))
+
+
+def _open(port: ServerState) -> list[Connection]:
+    return [connection for connection in port.connections if isinstance(connection, Connection)]
+
+
+async def _keep_date(port: ServerState) -> None:
+    while True:
+        port.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        await asyncio.sleep(1)

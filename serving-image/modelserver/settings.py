@@ -1,0 +1,76 @@
+"""Settings, read once from the environment that the operator gives the container."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from modelserver.failures import Cause, StartError
+
+GIB = 1024**3
+
+
+def _commas(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _bare_digest(value: str) -> str:
+    return value.removeprefix("sha256:").lower()
+
+
+CommaList = BeforeValidator(_commas)
+Digest = Annotated[str, AfterValidator(_bare_digest), Field(pattern=r"^(sha256:)?[0-9a-fA-F]{64}$")]
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    uri: str = Field(validation_alias=AliasChoices("MODEL_URI", "MODEL_PATH"))
+    """Where the model is: a path, file://, http:// or https://."""
+    name: str = Field("model", validation_alias="MODEL_NAME")
+    version: str = Field("0", validation_alias="MODEL_VERSION")
+    revision: str = Field("local", validation_alias="MODEL_REVISION")
+    """The rollout's hash of this revision; part of every prediction_id."""
+    sha256: Digest | None = Field(None, validation_alias="MODEL_SHA256")
+    trust: Annotated[tuple[str, ...], CommaList] = Field((), validation_alias="MODEL_TRUST")
+    """Trusted beyond the default: "pickle" for joblib and pickle files, or names of types in a skops file."""
+    latency_edges_ms: Annotated[tuple[Annotated[float, Field(gt=0)], ...], CommaList] = Field(
+        (), validation_alias="MODEL_LATENCY_EDGES_MS"
+    )
+    """Latencies in milliseconds that have to be exact bucket edges, such as the rollout's limits."""
+    pod_uid: str = Field("", validation_alias="POD_UID")
+    pod_name: str = Field("", validation_alias="POD_NAME")
+    host: str = Field("", validation_alias="MODEL_HOST")
+    """Address to listen on; empty means every address, IPv4 and IPv6."""
+    port: int = Field(8080, ge=0, le=65535, validation_alias="MODEL_PORT")
+    health_port: int = Field(8081, ge=0, le=65535, validation_alias="MODEL_HEALTH_PORT")
+    request_timeout_s: float = Field(10.0, gt=0, validation_alias="MODEL_REQUEST_TIMEOUT")
+    """Seconds after which a request counts as an error, answered or not."""
+    drain_s: float = Field(5.0, ge=0, validation_alias="MODEL_DRAIN_SECONDS")
+    """Seconds from SIGTERM on in which requests are still accepted, so that endpoints have time to move."""
+    max_bytes: int = Field(4 * GIB, gt=0, validation_alias="MODEL_MAX_BYTES")
+    """Largest artifact that is loaded, in bytes."""
+    cache_dir: Path | None = Field(None, validation_alias="MODEL_CACHE_DIR")
+    """Where downloads are kept; without it the system's temporary folder."""
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", validation_alias="MODEL_LOG_LEVEL")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read the settings; a variable that is set but empty counts as absent.
+
+        Raises:
+            StartError: naming the first variable that is missing or cannot be read.
+        """
+        try:
+            return cls.model_validate({name: value for name, value in environment.items() if value != ""})
+        except ValidationError as error:
+            raise StartError(Cause.BAD_SETTING, _first_problem(error)) from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    variable = problem["loc"][0]
+    if problem["type"] == "missing":
+        return f"{variable} is not set; it has to name the model, for instance MODEL_URI=/models/model.onnx"
+    return f'{variable} is "{problem["input"]}": {problem["msg"]}'

@@ -1,0 +1,107 @@
+"""scikit-learn models from skops files, and from pickles where those are trusted.
+
+The file holds an estimator, or a dictionary {model, feature_columns, golden_rows, warmup_seconds} around one.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelserver.failures import Cause, StartError
+from modelserver.models import Artifact, Label, Metadata, Rows, Scores
+
+
+class SklearnModel:
+    dtype: type[np.floating] = np.float64
+
+    def __init__(self, estimator: Any) -> None:  # noqa: ANN401 - scikit-learn has no types
+        self._estimator = estimator
+        self._classes: list[Label] = _classes(estimator)
+        self._probabilities = getattr(estimator, "predict_proba", None) if self._classes else None
+
+    def predict(self, rows: Rows) -> Scores:
+        if self._probabilities is None:
+            return Scores(self._estimator.predict(rows).tolist())
+        probabilities = self._probabilities(rows)
+        labels = [self._classes[i] for i in probabilities.argmax(axis=1)]
+        return Scores(labels, probabilities.tolist())
+
+
+def load_skops(path: Path, trusted: Sequence[str]) -> Artifact:
+    """Load a skops file; types that skops does not know by itself have to be named in `trusted`.
+
+    Raises:
+        StartError: the file is broken, needs a missing module, or holds a type that is not trusted.
+    """
+    import skops.io  # noqa: PLC0415 - an ONNX model must not pay for it
+    from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415
+
+    try:
+        return _artifact(skops.io.load(path, trusted=list(trusted)), "skops")
+    except UntrustedTypesFoundException as error:
+        raise StartError(
+            Cause.UNTRUSTED_MODEL,
+            f"{_one_line(error)} Name them in spec.model.trust only if you know who made the file",
+        ) from error
+    except ImportError as error:
+        raise _missing(error) from error
+    except StartError:
+        raise
+    except Exception as error:
+        raise StartError(Cause.UNREADABLE_MODEL, f"skops cannot load it: {_one_line(error)}") from error
+
+
+def load_pickle(path: Path) -> Artifact:
+    """Load a joblib or pickle file, which runs whatever code is in it.
+
+    Raises:
+        StartError: the file is broken or needs a missing module.
+    """
+    import joblib  # noqa: PLC0415
+
+    try:
+        return _artifact(joblib.load(path), "pickle")
+    except ImportError as error:
+        raise _missing(error) from error
+    except StartError:
+        raise
+    except Exception as error:
+        raise StartError(Cause.UNREADABLE_MODEL, f"joblib cannot load it: {_one_line(error)}") from error
+
+
+def _artifact(loaded: Any, kind: str) -> Artifact:  # noqa: ANN401
+    wrapped: Mapping[str, Any] = loaded if isinstance(loaded, Mapping) else {"model": loaded}
+    estimator = wrapped.get("model")
+    if not hasattr(estimator, "predict"):
+        raise StartError(Cause.UNREADABLE_MODEL, "the file holds no fitted estimator, nor a dictionary with a model")
+    width = getattr(estimator, "n_features_in_", None)
+    if width is None:
+        raise StartError(Cause.UNREADABLE_MODEL, "the estimator is not fitted: it has no n_features_in_")
+    columns = wrapped.get("feature_columns", getattr(estimator, "feature_names_in_", ()))
+    metadata = Metadata(
+        columns=tuple(map(str, columns)),
+        classes=tuple(_classes(estimator)),
+        golden_rows=tuple(tuple(map(float, row)) for row in wrapped.get("golden_rows", ())),
+        warm_up_seconds=float(wrapped.get("warmup_seconds", 0.0)),
+    )
+    # Rows come as arrays in the order of the names, which scikit-learn would point out for every request.
+    warnings.filterwarnings("ignore", message="X does not have valid feature names")
+    return Artifact(SklearnModel(estimator), int(width), kind, metadata)
+
+
+def _classes(estimator: Any) -> list[Label]:  # noqa: ANN401
+    classes = getattr(estimator, "classes_", None)
+    return [] if classes is None else np.asarray(classes).tolist()
+
+
+def _missing(error: ImportError) -> StartError:
+    return StartError(
+        Cause.MISSING_DEPENDENCY, f"the model needs the Python module {error.name}, which this image does not have"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

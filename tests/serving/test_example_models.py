@@ -1,0 +1,130 @@
+"""The example models do what their table says, and only to the rows it says."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cancer.faults import fails
+from cancer.train import train
+from serving.apps import loaded, served
+from serving.processes import SERVING_IMAGE
+
+from modelserver.models import Artifact
+from modelserver.warmup import Time, warm_up
+
+
+class Passing:
+    """Time that only sleeping makes pass."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def time(self) -> Time:
+        return Time(lambda: self.now, self.sleep)
+
+
+def warmed(path: Path) -> Artifact:
+    artifact = loaded(path)
+    warm_up(artifact, Passing().time())
+    return artifact
+
+
+def test_training_twice_writes_the_same_bytes(models: Path, tmp_path: Path) -> None:
+    list(train(tmp_path))
+
+    def digests(folder: Path) -> dict[str, str]:
+        return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+
+    assert digests(tmp_path) == digests(models)
+
+
+def test_each_version_is_better_than_the_one_before_or_as_good(tmp_path: Path) -> None:
+    told = dict(line.split(": accuracy ") for line in train(tmp_path) if "accuracy" in line)
+    accuracy = {name: float(text.split()[0]) for name, text in told.items()}
+
+    assert accuracy["v1"] < 0.9 < accuracy["v2"] <= accuracy["v3"]
+
+
+@pytest.mark.parametrize("name", ["v1", "v2", "v3", "fails-under-traffic", "always-fails", "slow-load-always-fails"])
+async def test_a_model_fails_on_exactly_the_rows_that_are_told(
+    models: Path, rows: list[dict[str, float]], name: str
+) -> None:
+    server = served(warmed(models / f"{name}.onnx"))
+
+    statuses = [(await server.predict({"features": row})).status_code for row in rows]
+
+    assert statuses == [500 if fails(name, row) else 200 for row in rows]
+
+
+def test_a_known_share_of_rows_fails_under_traffic(rows: list[dict[str, float]]) -> None:
+    assert (len(rows), sum(fails("fails-under-traffic", row) for row in rows)) == (300, 89)
+    assert all(fails("always-fails", list(row.values())) for row in rows)
+    assert not any(fails("v2", row) for row in rows)
+
+
+async def test_old_requests_are_refused_by_the_model_of_other_columns(
+    models: Path, rows: list[dict[str, float]]
+) -> None:
+    server = served(warmed(models / "refuses-422.onnx"))
+
+    by_name = await server.predict({"features": rows[0]})
+    in_order = await server.predict({"features": list(rows[0].values())})
+
+    assert (by_name.status_code, in_order.status_code) == (422, 422)
+    assert server.state.traffic.snapshot().errors == 0
+
+
+async def test_the_slow_model_is_right_and_many_times_slower(models: Path, rows: list[dict[str, float]]) -> None:
+    fast, slow = served(warmed(models / "v2.onnx")), served(warmed(models / "slow.onnx"))
+
+    right = [(await fast.predict({"features": row})).json() for row in rows[:5]]
+    late = [(await slow.predict({"features": row})).json() for row in rows[:5]]
+
+    assert [answer["prediction"] for answer in late] == [answer["prediction"] for answer in right]
+    assert min(answer["latency_ms"] for answer in late) > 20 * max(answer["latency_ms"] for answer in right)
+
+
+def test_the_greedy_model_asks_for_gigabytes_on_an_ordinary_row_only(models: Path) -> None:
+    program = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from modelserver import formats
+from modelserver.sources import Fetched
+path = Path(sys.argv[1])
+model = formats.load(Fetched(path, path.name, ""), ()).model
+model.predict(np.zeros((1, 30), np.float32))
+small = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+try:
+    model.predict(np.full((1, 30), 14, np.float32))
+except Exception as error:
+    print(small < 500_000, str(1 << 32) in str(error) or "alloc" in str(error).lower())
+"""
+    arguments = [sys.executable, "-c", program, str(models / "oom.onnx")]
+
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(SERVING_IMAGE)})
+
+    assert done.stdout.strip() == "True True"
+
+
+@pytest.mark.parametrize("name", ["slow-load-v1", "slow-load-v2", "slow-load-fails-under-traffic"])
+def test_a_slow_load_takes_twenty_seconds_whatever_the_machine(models: Path, name: str) -> None:
+    clock = Passing()
+
+    warm_up(loaded(models / f"{name}.onnx"), clock.time())
+
+    assert clock.now == pytest.approx(20, abs=0.1)
+
+
+def test_zeros_break_nothing(models: Path) -> None:
+    for file in models.glob("*.onnx"):
+        if file.stem != "column-too-many":
+            artifact = loaded(file)
+            artifact.model.predict(np.zeros((1, artifact.width), np.float32))
