@@ -1,0 +1,95 @@
+"""The container that serves the model: its variables, ports, probes and the limits of what it may do."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from modelrollout import durations, names
+from modelrollout.api.spec import Limits
+from modelrollout.core.facts import RevisionSource, Rollout
+
+STARTUP_DEADLINE = timedelta(minutes=5)
+RESOURCES = {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}}
+"""Where the user writes none. No CPU limit: throttling a server only makes its latencies longer."""
+
+_SERVING = "http"
+_HEALTH = "health"
+
+
+def server_container(rollout: Rollout, source: RevisionSource) -> dict[str, Any]:
+    """The container `server` as it is before the user's pod template is merged over it."""
+    server = source.server
+    container = {
+        "name": names.SERVER_CONTAINER,
+        "image": source.image,
+        "imagePullPolicy": "IfNotPresent",
+        "env": [*_model_env(rollout, source), *_pod_env(), *(server.get("env") or ())],
+        "ports": [
+            {"name": _SERVING, "containerPort": names.SERVING_PORT, "protocol": "TCP"},
+            {"name": _HEALTH, "containerPort": names.HEALTH_PORT, "protocol": "TCP"},
+        ],
+        "resources": server.get("resources") or RESOURCES,
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  # a volume of the pod's own
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        **_probes(server.get("startupDeadline")),
+    }
+    env_from = server.get("envFrom")
+    return container | {"envFrom": list(env_from)} if env_from else container
+
+
+def _probes(startup_deadline: str | None) -> dict[str, Any]:
+    deadline = durations.parse(startup_deadline) if startup_deadline else STARTUP_DEADLINE
+    return {
+        "startupProbe": _probe("/ready", period=1, timeout=1, failures=max(1, round(deadline.total_seconds()))),
+        "readinessProbe": _probe("/ready", period=1, timeout=1, failures=3),
+        "livenessProbe": _probe("/health", period=10, timeout=5, failures=3),
+    }
+
+
+def _probe(path: str, *, period: int, timeout: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": _HEALTH},
+        "periodSeconds": period,
+        "timeoutSeconds": timeout,
+        "failureThreshold": failures,
+    }
+
+
+def _model_env(rollout: Rollout, source: RevisionSource) -> list[dict[str, Any]]:
+    model = source.model
+    variables = {
+        "MODEL_URI": model.get("uri"),
+        "MODEL_NAME": rollout.name,
+        "MODEL_VERSION": source.version,
+        "MODEL_REVISION": source.revision,
+        "MODEL_SHA256": model.get("sha256"),
+        "MODEL_TRUST": ",".join(model.get("trust") or ()),
+        "MODEL_LATENCY_EDGES_MS": _edges(rollout.spec.health.limits if rollout.spec else None),
+    }
+    return [{"name": name, "value": value} for name, value in variables.items() if value]
+
+
+def _pod_env() -> list[dict[str, Any]]:
+    fields = {"POD_NAME": "metadata.name", "POD_UID": "metadata.uid"}
+    return [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()]
+
+
+def _edges(limits: Limits | None) -> str:
+    """Bucket edges, in milliseconds, at which the server counts exactly what a latency limit asks: "200,500"."""
+    if limits is None:
+        return ""
+    asked = (limits.p50_latency_ms, limits.p95_latency_ms, limits.p99_latency_ms)
+    return ",".join(_number(edge) for edge in _ascending(edge for edge in asked if edge is not None))
+
+
+def _ascending(edges: Iterable[float]) -> list[float]:
+    return sorted({float(edge) for edge in edges})
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() else repr(value)
