@@ -1,0 +1,59 @@
+"""The heart: what to do for one rollout, from what it asks for and what was seen.
+
+`decide` is pure. The parts run one after the other on the status; the actions are then derived from the status that
+they leave, so a lost tail of actions is derived again on the next turn.
+"""
+
+from datetime import datetime, timedelta
+
+from modelrollout.api.status import ModelRolloutStatus
+from modelrollout.core.commands import obey
+from modelrollout.core.decision import Decision
+from modelrollout.core.effects import effects
+from modelrollout.core.epochs import watch
+from modelrollout.core.facts import Rollout, Seen
+from modelrollout.core.identity import recover, resolve
+from modelrollout.core.outlook import describe, invalid
+from modelrollout.core.routing import serves_badly
+from modelrollout.core.settled import move
+from modelrollout.core.tidy import expire, grow, prune
+from modelrollout.core.turn import Turn, chain
+
+SOON = timedelta(seconds=5)
+
+
+def decide(rollout: Rollout, seen: Seen, now: datetime) -> Decision:
+    """Everything the operator will do for this rollout now.
+
+    Args:
+        rollout: the resource as it was read.
+        seen: the world around it, not older than the operator's own last write.
+        now: the time, with a zone.
+
+    """
+    if rollout.spec is None or rollout.invalid:
+        return invalid(rollout, now)
+    turn = Turn(rollout, rollout.spec, seen, now)
+    moved = chain(turn, rollout.status, (recover, resolve, grow, obey, move, expire, prune))
+    status = describe(turn, moved.status)
+    return Decision(
+        status=status,
+        actions=effects(turn, status),
+        notes=moved.notes,
+        urgent=serves_badly(turn, status),
+        watch=watch(turn, status),
+        again=_again(turn, status),
+    )
+
+
+def _again(turn: Turn, status: ModelRolloutStatus) -> timedelta | None:
+    """When to look again although nothing was seen to change."""
+    if status.candidate is not None or status.retreat is not None or status.fault is not None:
+        return min(SOON, turn.spec.health.interval)
+    times = [
+        status.previous.until if status.previous is not None else None,
+        status.watched_until,
+        status.cooldown_until,
+    ]
+    ahead = [time - turn.now for time in times if time is not None and time > turn.now]
+    return min(ahead) if ahead else None

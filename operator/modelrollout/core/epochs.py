@@ -1,0 +1,114 @@
+"""Which evidence belongs together, and what the scraper should look at.
+
+An epoch is a stretch whose evidence is judged as a whole: one stage of one step under the same limits, the watch over
+stable, or one window after a way back. Evidence of another epoch is thrown away, so nothing learned at one weight, or
+under other limits, speaks here.
+"""
+
+import hashlib
+from datetime import timedelta
+from functools import lru_cache
+
+from modelrollout import revisions
+from modelrollout.api.spec import Health
+from modelrollout.api.status import Candidate, ModelRolloutStatus, Stage
+from modelrollout.core.decision import Watch
+from modelrollout.core.turn import Turn, stops_of
+
+THINNED = timedelta(seconds=15)
+LEAST_WINDOW = timedelta(seconds=10)
+LONGEST_WINDOW = 8
+STAGES_PER_STEP = 3
+WATCH_SHARE = 1.0
+_TERMS_DIGITS = 6
+
+
+def window(turn: Turn, before: int = 0) -> timedelta:
+    """How long pods have to be healthy before a fault counts as over: ten looks, at least 10 s.
+
+    `before` counts the windows that were not; each doubles the next, up to eight times, so that a lasting fault
+    makes few writes.
+    """
+    doubled = min(LONGEST_WINDOW, 1 << max(0, before))
+    return max(LEAST_WINDOW, 10 * turn.spec.health.interval) * doubled
+
+
+@lru_cache(maxsize=1024)
+def terms(health: Health) -> str:
+    """What evidence is judged by, as a few digits; how often it is looked at is no part of it."""
+    judged_by = health.model_dump(mode="json", include={"limits", "compare", "min_samples"})
+    return hashlib.sha256(revisions.canonical(judged_by).encode()).hexdigest()[:_TERMS_DIGITS]
+
+
+def terms_of(epoch: str) -> str:
+    """The terms that a candidate's epoch was judged under."""
+    return epoch.rpartition(".")[2]
+
+
+def of_candidate(turn: Turn, candidate: Candidate) -> str:
+    parts = (
+        candidate.revision,
+        candidate.weight,
+        candidate.round,
+        candidate.stage.lower(),
+        terms(turn.spec.health),
+    )
+    return ".".join(map(str, parts))
+
+
+def of_stable(status: ModelRolloutStatus) -> str:
+    revision = status.stable.revision if status.stable is not None else ""
+    if status.fault is not None:
+        return f"{revision}.window.{status.fault.round}"
+    since = int(status.stable_since.timestamp()) if status.stable_since is not None else 0
+    return f"{revision}.watch.{since}"
+
+
+def present(turn: Turn, status: ModelRolloutStatus) -> str:
+    """The epoch that the status is in; empty where nothing is judged."""
+    if status.candidate is not None:
+        return of_candidate(turn, status.candidate)
+    return of_stable(status) if status.stable is not None else ""
+
+
+def watched_for(turn: Turn, candidate: Candidate) -> timedelta:
+    """Time watched in the candidate's present epoch; evidence of another one is worth nothing."""
+    return turn.seen.watched if turn.seen.epoch == of_candidate(turn, candidate) else timedelta(0)
+
+
+def requests_of(turn: Turn, candidate: Candidate) -> int:
+    """Requests that the candidate answered in its present epoch."""
+    return turn.seen.verdict.requests if turn.seen.epoch == of_candidate(turn, candidate) else 0
+
+
+def watch(turn: Turn, status: ModelRolloutStatus) -> Watch | None:
+    """What the scraper should do until the next decision; None where nothing is judged."""
+    if turn.spec.replicas == 0:
+        return None
+    stable = status.stable.revision if status.stable is not None else ""
+    candidate = status.candidate
+    if candidate is not None and not stable:
+        return None
+    if candidate is not None:
+        outside = (stable,) if candidate.stage is Stage.DRAINING else ()
+        epochs = len(stops_of(turn, status)) * STAGES_PER_STEP + 2
+        return Watch(
+            turn.spec.health.interval, candidate.revision, stable, outside, of_candidate(turn, candidate), 1 / epochs
+        )
+    if not watched(turn, status):
+        return None
+    return Watch(_interval(turn, status), "", stable, (), of_stable(status), WATCH_SHARE)
+
+
+def watched(turn: Turn, status: ModelRolloutStatus) -> bool:
+    """Whether stable is still taken back by itself."""
+    if status.stable is None:
+        return False
+    in_time = status.watched_until is not None and turn.now < status.watched_until
+    return in_time or status.fault is not None
+
+
+def _interval(turn: Turn, status: ModelRolloutStatus) -> timedelta:
+    interval = turn.spec.health.interval
+    close = status.previous is not None or status.fault is not None or status.retreat is not None
+    return interval if close else max(interval, THINNED)

@@ -1,0 +1,188 @@
+"""What was seen: everything that `decide` may know about the world, as frozen values.
+
+`observe` fills these from the reflectors' caches and from the scraper; the simulation fills them from its own world.
+Nothing here does I/O or reads a clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from modelrollout.api.spec import ModelRolloutSpec
+from modelrollout.api.status import ModelRolloutStatus
+from modelrollout.judge.verdicts import NOTHING_SEEN, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One ModelRollout as it was read: the spec both parsed and as it was written."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    spec: ModelRolloutSpec | None
+    """None when it cannot be parsed; `invalid` then says why."""
+    status: ModelRolloutStatus
+    model: Mapping[str, Any] = field(default_factory=dict)
+    """spec.model as the user wrote it."""
+    server: Mapping[str, Any] = field(default_factory=dict)
+    """spec.server as the user wrote it."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    invalid: str = ""
+    """Why the spec cannot be followed, as a sentence; empty when it can."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionSource:
+    """What a revision is built from; kept in its ControllerRevision and on its Deployment."""
+
+    revision: str
+    version: str
+    spec_hash: str
+    image: str
+    model: Mapping[str, Any]
+    server: Mapping[str, Any]
+    against: str
+    """The stable whose group key its pods carry; its own hash where there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSeen:
+    """The Deployment of one revision."""
+
+    name: str
+    revision: str
+    replicas: int
+    """Asked for by its spec."""
+    ready: int
+    groups: frozenset[str]
+    """Revisions whose group keys its pod template carries."""
+    source: RevisionSource
+    restarted: str = ""
+    """Value of the restart annotation."""
+    trouble: str = ""
+    """Why its ReplicaSet cannot make pods (quota, admission), in the API server's words."""
+
+
+class PodTrouble(StrEnum):
+    """Why a pod is not serving, as far as Kubernetes or its container says."""
+
+    OOM_KILLED = "OOMKilled"
+    MODEL_NOT_FOUND = "ModelNotFound"
+    CHECKSUM_MISMATCH = "ChecksumMismatch"
+    FEATURE_MISMATCH = "FeatureMismatch"
+    MISSING_DEPENDENCY = "MissingDependency"
+    PORT_IN_USE = "PortInUse"
+    KILLED_BY_LIVENESS = "KilledByLiveness"
+    PROBE_FAILING = "ProbeFailing"
+    CRASHED = "Crashed"
+    CANNOT_PULL = "ImageCannotBePulled"
+    MISSING_CONFIG = "MissingConfig"
+    UNSCHEDULABLE = "Unschedulable"
+    NODE_LOST = "NodeLost"
+
+
+CONTAINER_FAULTS = frozenset(
+    {
+        PodTrouble.OOM_KILLED,
+        PodTrouble.MODEL_NOT_FOUND,
+        PodTrouble.CHECKSUM_MISMATCH,
+        PodTrouble.FEATURE_MISMATCH,
+        PodTrouble.MISSING_DEPENDENCY,
+        PodTrouble.PORT_IN_USE,
+        PodTrouble.KILLED_BY_LIVENESS,
+        PodTrouble.PROBE_FAILING,
+        PodTrouble.CRASHED,
+    }
+)
+"""Troubles that are the revision's own. The others belong to the cluster or to the configuration around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodSeen:
+    """One pod of one revision, not counting those that are being deleted."""
+
+    name: str
+    uid: str
+    revision: str
+    ready: bool
+    ready_since: datetime | None = None
+    restarts: int = 0
+    """Restarts of the server container, also for this pod's reason of its own only."""
+    started: bool = True
+    """Whether it was ever ready or its server container has started."""
+    trouble: PodTrouble | None = None
+    words: str = ""
+    """The container's last words, or Kubernetes' message."""
+    failed_scrapes: int = 0
+    """Scrapes in a row that got no usable answer; 0 for a pod that is not scraped."""
+    scraped: bool = False
+    """Whether the last scrape got a usable answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSeen:
+    """A Service of one of our names."""
+
+    selector: Mapping[str, str]
+    owned: bool = True
+    owner: str = ""
+    """Who has it, when it is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Requests that pods counted since the present epoch began."""
+
+    candidate: int = 0
+    stable: int = 0
+    outside_quiet: timedelta = timedelta(0)
+    """For how long pods outside the Service's selector have counted no request."""
+    outside_last: int = 0
+    """Requests they counted in the last round that had any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The world around one rollout at one moment."""
+
+    default_image: str
+    deployments: tuple[DeploymentSeen, ...] = ()
+    pods: tuple[PodSeen, ...] = ()
+    service: ServiceSeen | None = None
+    preview: ServiceSeen | None = None
+    sources: tuple[RevisionSource, ...] = ()
+    """Revisions that ControllerRevisions remember, oldest first."""
+    taken: str = ""
+    """An object of our name that is somebody else's, as a sentence; empty when there is none."""
+    verdict: Verdict = NOTHING_SEEN
+    epoch: str = ""
+    """The epoch that `verdict`, `traffic` and `watched` belong to."""
+    watched: timedelta = timedelta(0)
+    """Time watched in this epoch by the monotonic clock, over restarts."""
+    traffic: Traffic = field(default_factory=Traffic)
+    packed: str = ""
+    """The judge's evidence of this epoch, packed for the status."""
+
+    def deployment(self, revision: str) -> DeploymentSeen | None:
+        return next((one for one in self.deployments if one.revision == revision), None)
+
+    def ready(self, revision: str) -> int:
+        return sum(1 for pod in self.pods if pod.revision == revision and pod.ready)
+
+    def pods_of(self, revision: str) -> tuple[PodSeen, ...]:
+        return tuple(pod for pod in self.pods if pod.revision == revision)
+
+    def source(self, revision: str) -> RevisionSource | None:
+        deployment = self.deployment(revision)
+        if deployment is not None:
+            return deployment.source
+        return next((one for one in self.sources if one.revision == revision), None)

@@ -1,0 +1,167 @@
+"""Whose fault it is: what was seen at a candidate's pods, turned into a rejection, a hold, or nothing.
+
+A flat list of checks, each named for the fact it finds, in the order in which they speak. Only a failed load, a
+crash, a limit or evidence rejects a revision; what the cluster did to a pod is waited for and blamed on nobody.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from modelrollout import names
+from modelrollout.api.status import Candidate, ModelRolloutStatus, Routing
+from modelrollout.core.epochs import of_candidate
+from modelrollout.core.facts import CONTAINER_FAULTS, PodSeen, PodTrouble
+from modelrollout.core.turn import Turn
+from modelrollout.core.words import times
+from modelrollout.judge.verdicts import NOTHING_SEEN, Verdict
+
+UNANSWERED_SCRAPES = 3
+
+REMEDIES = {
+    PodTrouble.OOM_KILLED: "raise server.resources.limits.memory or make the model smaller",
+    PodTrouble.MODEL_NOT_FOUND: "check model.uri",
+    PodTrouble.CHECKSUM_MISMATCH: "check model.sha256 against the artefact",
+    PodTrouble.FEATURE_MISMATCH: "export the model with the columns it was fitted on",
+    PodTrouble.MISSING_DEPENDENCY: "use a serving image that has it",
+    PodTrouble.PORT_IN_USE: "free ports 8080 and 8081 in the pod template",
+    PodTrouble.KILLED_BY_LIVENESS: "its /health did not answer for 30 s: look for a request that never ends",
+    PodTrouble.PROBE_FAILING: "look at the answers of /ready",
+    PodTrouble.CRASHED: "read the pod's log",
+    PodTrouble.CANNOT_PULL: "check server.image and the pull secret",
+    PodTrouble.MISSING_CONFIG: "create the ConfigMap or Secret that it names",
+    PodTrouble.UNSCHEDULABLE: "make room or lower the requests",
+    PodTrouble.NODE_LOST: "nothing: the pod is being replaced",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The revision is bad."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Nothing may move forward, and nobody is to blame yet."""
+
+    reason: str
+    message: str
+
+
+Finding = Rejection | Standstill | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """The pods of both arms in one turn, and the verdict where it belongs to the present epoch."""
+
+    turn: Turn
+    candidate: Candidate
+    candidate_pods: tuple[PodSeen, ...]
+    stable_pods: tuple[PodSeen, ...]
+    verdict: Verdict
+
+
+def find(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Finding:
+    """The first fact that speaks against going on."""
+    stable = status.stable.revision if status.stable is not None else ""
+    judged = turn.seen.epoch == of_candidate(turn, candidate)
+    arms = Arms(
+        turn,
+        candidate,
+        turn.seen.pods_of(candidate.revision),
+        turn.seen.pods_of(stable),
+        turn.seen.verdict if judged else NOTHING_SEEN,
+    )
+    return next((finding for check in CHECKS if (finding := check(arms)) is not None), None)
+
+
+def keeps_crashing(arms: Arms) -> Finding:
+    """More restarts of one container in a step than are tolerated: it cannot load, or it crashes under traffic."""
+    limit = arms.turn.spec.health.limits.restarts
+    for pod in arms.candidate_pods:
+        count = pod.restarts - arms.candidate.restarts.get(pod.uid, 0)
+        if pod.trouble not in CONTAINER_FAULTS or count <= limit:
+            continue
+        if _stable_crashes_alike(arms):
+            return Standstill("StableUnhealthy", f"stable's containers fail like {pod.name}'s: {said(pod)}")
+        return Rejection(str(pod.trouble), f"{pod.name} restarted {times(count)} (limit {limit}): {said(pod)}")
+    return None
+
+
+def _stable_crashes_alike(arms: Arms) -> bool:
+    """All of stable's pods are down and one keeps crashing, too: what they share is broken."""
+    limit = arms.turn.spec.health.limits.restarts
+    down = [pod for pod in arms.stable_pods if pod.trouble in CONTAINER_FAULTS and not pod.ready]
+    return bool(down) and len(down) == len(arms.stable_pods) and any(pod.restarts > limit for pod in down)
+
+
+def does_not_answer(arms: Arms) -> Finding:
+    """Scrapes that fail while others' are answered speak against the pod; when all fail, against the network."""
+    silent = [pod for pod in arms.candidate_pods if pod.started and pod.failed_scrapes >= UNANSWERED_SCRAPES]
+    if not silent:
+        return None
+    pod = silent[0]
+    if any(one.scraped for one in (*arms.stable_pods, *arms.candidate_pods)):
+        return Rejection(
+            "Unresponsive",
+            f"{pod.name} gave no usable answer to {pod.failed_scrapes} scrapes in a row while other pods answered",
+        )
+    return Standstill(
+        "ScrapeBlocked",
+        f"no pod of either arm answers on port {names.HEALTH_PORT}; allow the operator to reach port "
+        f"{names.HEALTH_PORT} of pods labelled {names.NAME_LABEL}={arms.turn.rollout.name}",
+    )
+
+
+def breaks_a_limit(arms: Arms) -> Finding:
+    bad, stable = arms.verdict.candidate, arms.verdict.stable
+    if bad is None:
+        return None
+    if stable is not None and stable.metric == bad.metric:
+        message = f"both break {bad.metric}: the candidate {bad.message}; stable {stable.message}"
+        return Standstill("StableUnhealthy", message)
+    return Rejection(bad.metric[0].upper() + bad.metric[1:], bad.message)
+
+
+def is_not_seen_now(arms: Arms) -> Finding:
+    """A ready candidate pod without an answer to its last scrape: wait, since no evidence never promotes."""
+    if arms.candidate.routing is Routing.STABLE or arms.candidate.forced:
+        return None
+    blind = [pod for pod in arms.candidate_pods if pod.ready and pod.failed_scrapes > 0]
+    return Standstill("ScrapeFailing", f"{blind[0].name} did not answer its last scrape") if blind else None
+
+
+Check = Callable[[Arms], Finding]
+CHECKS: tuple[Check, ...] = (keeps_crashing, breaks_a_limit, does_not_answer, is_not_seen_now)
+
+
+def said(pod: PodSeen) -> str:
+    """What is wrong with a pod, its last words, and what to do: for people."""
+    trouble = pod.trouble
+    if trouble is None:
+        return pod.words
+    words = f" ({pod.words})" if pod.words else ""
+    return f"{trouble}{words}; {REMEDIES[trouble]}"
+
+
+def world_trouble(turn: Turn, revision: str) -> str:
+    """What the cluster or the configuration around a revision lacks, as a sentence; empty when nothing."""
+    deployment = turn.seen.deployment(revision)
+    if deployment is not None and deployment.trouble:
+        return f"{deployment.name} cannot make pods: {deployment.trouble}"
+    for pod in turn.seen.pods_of(revision):
+        if pod.trouble is not None and pod.trouble not in CONTAINER_FAULTS and not pod.ready:
+            return f"{pod.name}: {said(pod)}"
+    return ""
+
+
+def any_trouble(turn: Turn, revision: str) -> str:
+    """The first thing that keeps a pod of a revision from serving, as a sentence."""
+    world = world_trouble(turn, revision)
+    if world:
+        return world
+    troubled = [pod for pod in turn.seen.pods_of(revision) if pod.trouble is not None and not pod.ready]
+    return f"{troubled[0].name}: {said(troubled[0])}" if troubled else ""

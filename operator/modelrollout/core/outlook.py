@@ -1,0 +1,232 @@
+"""What a status shows to people and machines: phase, one sentence, weights, the scale subresource."""
+
+from datetime import datetime, timedelta
+
+from modelrollout import names
+from modelrollout.api.status import Candidate, Checkpoint, ModelRolloutStatus, Outcome, Phase, Routing, Stage, Weights
+from modelrollout.core.conditions import Outlook, conditions
+from modelrollout.core.decision import Decision, Note
+from modelrollout.core.epochs import present
+from modelrollout.core.facts import Rollout
+from modelrollout.core.holds import PAUSED, WAITING_FOR_CLUSTER, WARNED_OF
+from modelrollout.core.plan import position
+from modelrollout.core.routing import selected
+from modelrollout.core.turn import Turn, entry_of, is_rejected, stop_of, stops_of
+from modelrollout.core.wayback import FAULT_NOT_IN_MODEL, NO_WAY_BACK
+from modelrollout.core.words import called, pods
+
+REFRESHED = timedelta(seconds=10)
+CHECKPOINTED = timedelta(seconds=30)
+
+
+def describe(turn: Turn, status: ModelRolloutStatus) -> ModelRolloutStatus:
+    """The status with everything that is derived filled in; numbers that always change are kept still for a while."""
+    status = status.but(
+        observed_generation=turn.rollout.generation,
+        replicas=_replicas(turn, status),
+        selector=_selector(turn, status),
+        step=_step(turn, status),
+        weights=_weights(turn, status),
+        verdict=turn.seen.verdict.summary if status.candidate is not None else "",
+        checkpoint=_checkpoint(turn, status),
+    )
+    outlook = look(turn, status)
+    status = status.but(phase=outlook.phase, message=outlook.message)
+    status = status.but(conditions=conditions(turn, status, outlook))
+    return _kept_still(turn, turn.rollout.status, status)
+
+
+def invalid(rollout: Rollout, now: datetime) -> Decision:
+    """A spec that cannot be followed: said, and everything stays as it is."""
+    status = rollout.status.but(observed_generation=rollout.generation, phase=Phase.INVALID, message=rollout.invalid)
+    outlook = Outlook(Phase.INVALID, "InvalidSpec", rollout.invalid, stalled=True)
+    begun = rollout.status.phase is not Phase.INVALID or rollout.status.message != rollout.invalid
+    status = status.but(conditions=conditions(None, status, outlook, now))
+    return Decision(status, notes=(Note("InvalidSpec", rollout.invalid, warning=True),) if begun else ())
+
+
+def look(turn: Turn, status: ModelRolloutStatus) -> Outlook:
+    """The phase with its reason: cannot go on, not started, on the way, going back, done."""
+    if turn.seen.taken:
+        return Outlook(Phase.HOLDING, "NameTaken", turn.seen.taken, stalled=True)
+    if turn.spec.replicas == 0:
+        return Outlook(Phase.ASLEEP, "Asleep", "spec.replicas is 0: no pods", done=True)
+    if status.stable is None:
+        return _first(status)
+    if status.candidate is not None:
+        return _on_the_way(status, status.candidate)
+    if status.retreat is not None:
+        back = called(status.retreat.version, status.retreat.revision)
+        return Outlook(Phase.GOING_BACK, status.retreat.reason, f"starts {back}: {status.retreat.message}")
+    if status.current is not None and status.current.revision != status.stable.revision:
+        return _gone_back(turn, status)
+    return _settled(turn, status)
+
+
+def _first(status: ModelRolloutStatus) -> Outlook:
+    hold = status.hold
+    if hold is None:
+        return Outlook(Phase.PENDING, "Progressing", "starts the first model")
+    failed = hold.reason not in {"Progressing", WAITING_FOR_CLUSTER}
+    return Outlook(Phase.PENDING, hold.reason, hold.message, stalled=failed)
+
+
+def _on_the_way(status: ModelRolloutStatus, candidate: Candidate) -> Outlook:
+    name = called(candidate.version, candidate.revision)
+    hold = status.hold
+    if hold is not None and hold.reason in WARNED_OF:
+        return Outlook(Phase.HOLDING, hold.reason, f"{name}: {hold.message}")
+    if hold is not None and hold.reason == PAUSED:
+        return Outlook(Phase.PAUSED, PAUSED, f"{name}: {hold.message}")
+    phase = {Stage.BAKING: Phase.BAKING, Stage.DRAINING: Phase.PROMOTING}.get(candidate.stage, Phase.PROGRESSING)
+    message = hold.message if hold is not None else _stage(candidate)
+    return Outlook(phase, "Progressing", f"{name}: {message}")
+
+
+def _stage(candidate: Candidate) -> str:
+    """What a stage that has just begun waits for."""
+    return {
+        Stage.STARTING: f"waits for the pods of weight {candidate.weight}",
+        Stage.JUDGING: f"gathers evidence at weight {candidate.weight}",
+        Stage.PAUSED: f"weight {candidate.weight} has passed",
+        Stage.BAKING: "is watched at weight 100 before it is promoted",
+        Stage.DRAINING: "waits until stable's pods get no more requests",
+        Stage.WAITING: "waits for the cluster",
+    }[candidate.stage]
+
+
+def _gone_back(turn: Turn, status: ModelRolloutStatus) -> Outlook:
+    current, stable = status.current, status.stable
+    entry = entry_of(status, current.revision) if current is not None else None
+    if entry is None or stable is None:
+        return Outlook(Phase.PROGRESSING, "Progressing", "the spec asks for a new model")
+    service = turn.seen.service
+    others = selected(turn, service.selector) - {stable.revision} if service is not None else frozenset()
+    name, now = called(entry.version, entry.revision), called(stable.version, stable.revision)
+    message = f"{name} was {_OUTCOMES[entry.outcome]}, {now} serves: {entry.message}"
+    if any(is_rejected(status, revision) for revision in others) or _still_has_pods(turn, entry.revision):
+        return Outlook(Phase.ROLLING_BACK, entry.reason, message)
+    if status.hold is not None and status.hold.reason != NO_WAY_BACK:
+        return Outlook(Phase.HOLDING, status.hold.reason, status.hold.message)
+    if status.hold is not None:
+        return Outlook(Phase.ROLLED_BACK, NO_WAY_BACK, status.hold.message, stalled=True)
+    if status.fault is not None and status.fault.not_in_model:
+        return Outlook(Phase.ROLLED_BACK, FAULT_NOT_IN_MODEL, status.fault.message, stalled=True)
+    return Outlook(Phase.ROLLED_BACK, entry.reason, message, stalled=True)
+
+
+def _still_has_pods(turn: Turn, revision: str) -> bool:
+    deployment = turn.seen.deployment(revision)
+    return deployment is not None and deployment.replicas > 0
+
+
+def _settled(turn: Turn, status: ModelRolloutStatus) -> Outlook:
+    stable = status.stable
+    if stable is None:
+        return Outlook(Phase.PENDING, "Progressing", "")
+    if status.hold is not None and status.hold.reason == NO_WAY_BACK:
+        return Outlook(Phase.HOLDING, NO_WAY_BACK, status.hold.message, stalled=True)
+    if status.fault is not None and status.fault.not_in_model:
+        return Outlook(Phase.HOLDING, FAULT_NOT_IN_MODEL, status.fault.message, stalled=True)
+    if status.hold is not None:
+        return Outlook(Phase.HOLDING, status.hold.reason, status.hold.message)
+    name = called(stable.version, stable.revision)
+    ready = turn.seen.ready(stable.revision)
+    service = turn.seen.service
+    routed = service is not None and selected(turn, service.selector) == {stable.revision}
+    if ready < status.size:
+        return Outlook(Phase.STABLE, "Progressing", f"{name}: {ready} of {pods(status.size)} ready")
+    if not routed:
+        return Outlook(Phase.STABLE, "Progressing", f"{name}: the Service does not select it yet")
+    return Outlook(Phase.STABLE, "Stable", f"{name} serves with {pods(status.size)}", done=True)
+
+
+_OUTCOMES = {
+    Outcome.PROMOTED: "promoted",
+    Outcome.UNHEALTHY: "unhealthy as stable",
+    Outcome.REJECTED: "rejected",
+    Outcome.ABORTED: "taken back by a person",
+    Outcome.SUPERSEDED: "superseded",
+}
+
+
+def _replicas(turn: Turn, status: ModelRolloutStatus) -> int:
+    return len(turn.seen.pods_of(status.stable.revision)) if status.stable is not None else 0
+
+
+def _selector(turn: Turn, status: ModelRolloutStatus) -> str:
+    if status.stable is None:
+        return ""
+    return names.selector_text(names.revision_selector(turn.rollout.name, status.stable.revision))
+
+
+def _step(turn: Turn, status: ModelRolloutStatus) -> str:
+    if status.candidate is None or status.stable is None:
+        return ""
+    planned = stops_of(turn, status)
+    return f"{position(planned, status.candidate.weight) + 1}/{len(planned)}"
+
+
+def _weights(turn: Turn, status: ModelRolloutStatus) -> Weights | None:
+    candidate = status.candidate
+    if candidate is None or status.stable is None:
+        return None
+    service = turn.seen.service
+    behind = selected(turn, service.selector) if service is not None else frozenset()
+    ready = {revision: turn.seen.ready(revision) for revision in behind}
+    total = sum(ready.values())
+    traffic = turn.seen.traffic
+    answered = traffic.candidate + traffic.stable
+    served = (
+        round(100 * traffic.candidate / answered, 1) if answered and candidate.routing is not Routing.STABLE else None
+    )
+    return Weights(
+        asked=candidate.weight,
+        pods=round(100 * ready.get(candidate.revision, 0) / total) if total else 0,
+        served=served,
+    )
+
+
+def _checkpoint(turn: Turn, status: ModelRolloutStatus) -> Checkpoint | None:
+    """Progress of the present epoch: as seen, or as written before while nothing of it was seen."""
+    if status.candidate is None or status.stable is None:
+        return None
+    epoch, before = present(turn, status), turn.rollout.status.checkpoint
+    if turn.seen.epoch == epoch:
+        return Checkpoint(epoch=epoch, watched=turn.seen.watched, time=turn.now, evidence=turn.seen.packed)
+    return before if before is not None and before.epoch == epoch else None
+
+
+def _kept_still(turn: Turn, before: ModelRolloutStatus, after: ModelRolloutStatus) -> ModelRolloutStatus:
+    """Do not write numbers at every look: again after 10 s, and progress after 30 s, or with a real change."""
+    if before == after:
+        return before
+    if _material(before) != _material(after) or before.checkpoint is None or after.checkpoint is None:
+        return after
+    age = turn.now - before.checkpoint.time
+    if timedelta(0) <= age and not _progressed(turn, before, after):
+        return before
+    if not timedelta(0) <= age < CHECKPOINTED or before.checkpoint.epoch != after.checkpoint.epoch:
+        return after
+    if age >= REFRESHED and before.verdict != after.verdict:
+        return after
+    return before
+
+
+def _progressed(turn: Turn, before: ModelRolloutStatus, after: ModelRolloutStatus) -> bool:
+    """Whether there is anything that a restart would lose: evidence, or time where time is waited for."""
+    if before.checkpoint is None or after.checkpoint is None or after.candidate is None:
+        return True
+    stop = stop_of(turn, after, after.candidate)
+    timed = after.candidate.stage is Stage.PAUSED and stop.pause is not None and stop.pause.duration is not None
+    counts = timed or after.candidate.stage is Stage.BAKING
+    moved_on = before.checkpoint.watched != after.checkpoint.watched
+    return before.checkpoint.evidence != after.checkpoint.evidence or (counts and moved_on)
+
+
+def _material(status: ModelRolloutStatus) -> ModelRolloutStatus:
+    """A status without the numbers that change at every look."""
+    weights = status.weights.but(served=None) if status.weights is not None else None
+    hold = status.hold.but(message="") if status.hold is not None else None
+    still = [condition.but(message="") for condition in status.conditions]
+    return status.but(weights=weights, hold=hold, message="", verdict="", checkpoint=None, conditions=still)

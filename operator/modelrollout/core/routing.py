@@ -1,0 +1,100 @@
+"""Whom the Service selects, whom it should, and whose pods stand in the way of sharing traffic."""
+
+from collections.abc import Mapping
+
+from modelrollout import names
+from modelrollout.api.status import Candidate, ModelRolloutStatus, Routing
+from modelrollout.core.turn import Turn, is_rejected
+
+
+def selector_of(turn: Turn, status: ModelRolloutStatus, routing: Routing) -> names.Labels:
+    """The Service's selector for one routing."""
+    stable = status.stable.revision if status.stable is not None else ""
+    candidate = status.candidate.revision if status.candidate is not None else ""
+    if routing is Routing.SHARED:
+        return names.shared_selector(turn.rollout.name, stable)
+    if routing is Routing.CANDIDATE or not stable:
+        return names.revision_selector(turn.rollout.name, candidate)
+    return names.revision_selector(turn.rollout.name, stable)
+
+
+def wanted_selector(turn: Turn, status: ModelRolloutStatus) -> names.Labels:
+    """Whom the Service should select now; what it selects stays while the wanted set has no ready pod."""
+    candidate = status.candidate
+    wanted = selector_of(turn, status, candidate.routing if candidate is not None else Routing.STABLE)
+    service = turn.seen.service
+    if service is None or ready_behind(turn, wanted) > 0 or ready_behind(turn, service.selector) == 0:
+        return wanted
+    return dict(service.selector)
+
+
+def ready_behind(turn: Turn, selector: Mapping[str, str]) -> int:
+    return sum(turn.seen.ready(revision) for revision in selected(turn, selector))
+
+
+def selected(turn: Turn, selector: Mapping[str, str]) -> frozenset[str]:
+    """Revisions whose pods a selector matches."""
+    if selector.get(names.NAME_LABEL) != turn.rollout.name:
+        return frozenset()
+    alone = selector.get(names.REVISION_LABEL)
+    if alone is not None:
+        return frozenset({alone})
+    groups = {
+        key.removeprefix(names.GROUP_LABEL_PREFIX) for key in selector if key.startswith(names.GROUP_LABEL_PREFIX)
+    }
+    return frozenset(one.revision for one in turn.seen.deployments if groups <= one.groups)
+
+
+def is_open(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> bool:
+    """Whether the Service was seen to select what the candidate's routing means."""
+    service = turn.seen.service
+    return service is not None and dict(service.selector) == selector_of(turn, status, candidate.routing)
+
+
+def was_narrowed(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> bool:
+    """The selector is on stable alone although it had been opened: a rollback was under way, or a person's hand."""
+    if not candidate.routed or candidate.routing is Routing.STABLE or turn.seen.service is None:
+        return False
+    return dict(turn.seen.service.selector) == selector_of(turn, status, Routing.STABLE)
+
+
+def lost_all_pods(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> bool:
+    """The candidate alone is selected and has no ready pod, while stable has some."""
+    if status.stable is None or candidate.routing is not Routing.CANDIDATE:
+        return False
+    return turn.seen.ready(candidate.revision) == 0 and turn.seen.ready(status.stable.revision) > 0
+
+
+def stranger(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> str:
+    """A third revision with pods that the shared selector would match: one that was once started against stable."""
+    stable = status.stable.revision if status.stable is not None else ""
+    for deployment in turn.seen.deployments:
+        if deployment.revision in {stable, candidate.revision} or stable not in deployment.groups:
+            continue
+        if deployment.replicas > 0 or turn.seen.pods_of(deployment.revision):
+            return deployment.revision
+    return ""
+
+
+def lacks_group(turn: Turn, status: ModelRolloutStatus) -> bool:
+    """The candidate's pods were started against another stable, so no shared selector matches both arms."""
+    if status.candidate is None or status.stable is None:
+        return False
+    deployment = turn.seen.deployment(status.candidate.revision)
+    return deployment is not None and status.stable.revision not in deployment.groups
+
+
+def serves_badly(turn: Turn, status: ModelRolloutStatus) -> bool:
+    """Whether the Service still selects a revision that was rejected, or no ready pod: then every second counts."""
+    service = turn.seen.service
+    if service is None or status.stable is None:
+        return False
+    if dict(service.selector) == selector_of(turn, status, Routing.STABLE):
+        return False
+    others = selected(turn, service.selector) - {status.stable.revision}
+    dead = ready_behind(turn, service.selector) == 0 and turn.seen.ready(status.stable.revision) > 0
+    return any(is_rejected(status, revision) for revision in others) or (dead and not _goes_on(status))
+
+
+def _goes_on(status: ModelRolloutStatus) -> bool:
+    return status.candidate is not None and status.candidate.routing is not Routing.STABLE

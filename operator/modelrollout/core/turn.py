@@ -1,0 +1,85 @@
+"""What every part of the core is given, and what it gives back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from modelrollout.api.spec import ModelRolloutSpec
+from modelrollout.api.status import Candidate, HistoryEntry, ModelRolloutStatus, Outcome
+from modelrollout.core import plan
+from modelrollout.core.decision import Note
+from modelrollout.core.facts import Rollout, Seen
+
+BAD = frozenset({Outcome.REJECTED, Outcome.ABORTED, Outcome.UNHEALTHY})
+"""Outcomes after which a revision is not tried again by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One look at one rollout with a spec that can be followed."""
+
+    rollout: Rollout
+    spec: ModelRolloutSpec
+    seen: Seen
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A status after one part of the core, and what is worth an Event."""
+
+    status: ModelRolloutStatus
+    notes: tuple[Note, ...] = ()
+
+    def after(self, *notes: Note) -> "Moved":
+        """The same with notes that come first."""
+        return Moved(self.status, (*notes, *self.notes))
+
+
+Part = Callable[[Turn, ModelRolloutStatus], Moved]
+
+
+def chain(turn: Turn, start: ModelRolloutStatus, parts: tuple[Part, ...]) -> Moved:
+    """Run parts one after the other, each on the status that the one before left."""
+    moved = Moved(start)
+    for part in parts:
+        moved = part(turn, moved.status).after(*moved.notes)
+    return moved
+
+
+def stops_of(turn: Turn, status: ModelRolloutStatus) -> tuple[plan.Stop, ...]:
+    return plan.stops(turn.spec, max(1, status.size))
+
+
+def stop_of(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> plan.Stop:
+    """The present stop. The weight says which, since the steps may have been edited under the candidate."""
+    return plan.stop_at(turn.spec, max(1, status.size), candidate.weight)
+
+
+def is_paused(turn: Turn, status: ModelRolloutStatus) -> bool:
+    return turn.spec.paused or status.paused
+
+
+def entry_of(status: ModelRolloutStatus, revision: str) -> HistoryEntry | None:
+    return next((entry for entry in reversed(status.history) if entry.revision == revision), None)
+
+
+def is_rejected(status: ModelRolloutStatus, revision: str) -> bool:
+    """Whether a revision may not be tried again by itself."""
+    entry = entry_of(status, revision)
+    return entry is not None and entry.outcome in BAD
+
+
+def is_healthy(status: ModelRolloutStatus, revision: str) -> bool:
+    """Whether a revision was stable once and nothing is known against it."""
+    entry = entry_of(status, revision)
+    return entry is not None and entry.promoted is not None and entry.outcome is Outcome.PROMOTED
+
+
+def recorded(status: ModelRolloutStatus, entry: HistoryEntry) -> ModelRolloutStatus:
+    """The status with an outcome added; a revision has one entry, and keeps the time it was last promoted."""
+    before = entry_of(status, entry.revision)
+    if before is not None and entry.promoted is None:
+        entry = entry.but(promoted=before.promoted)
+    others = [one for one in status.history if one.revision != entry.revision]
+    return status.but(history=[*others, entry])

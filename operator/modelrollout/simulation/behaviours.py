@@ -1,0 +1,33 @@
+"""How a model behaves once it is in a pod. Every share is reached by counting, not by chance: runs repeat exactly."""
+
+from dataclasses import dataclass
+
+from modelrollout.core.facts import PodTrouble
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """One version of a model, good unless told otherwise."""
+
+    load: int = 3
+    """Seconds from a container's start until it is ready."""
+    errors: float = 0.0
+    """Share of the requests that fail."""
+    refusals: float = 0.0
+    """Share of the requests that are answered with a 4xx."""
+    latency_ms: float = 20.0
+    oom_after: int | None = None
+    """Requests that one process survives."""
+    hangs_after: int | None = None
+    """Requests after which a process answers nobody any more, its health port neither."""
+    fails_to_load: PodTrouble | None = None
+    words: str = ""
+    """What the container says when it ends."""
+    crashes_after: int | None = None
+    """Seconds that a process lives once it is ready: a crash loop with a flapping Ready."""
+    pullable: bool = True
+    """Whether its image can be pulled."""
+    never_ready: bool = False
+
+
+GOOD = Behaviour()

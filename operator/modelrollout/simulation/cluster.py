@@ -1,0 +1,171 @@
+"""The made-up cluster around one rollout: Deployments and their pods, Services, traffic. One call of `step` a second.
+
+It does what Kubernetes does and nothing that the operator should do. Endpoints follow readiness and selectors one
+second late, as they do in a real cluster, so a pod gets a few requests after it has left.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from modelrollout import names
+from modelrollout.core.facts import DeploymentSeen, RevisionSource
+from modelrollout.simulation.behaviours import GOOD, Behaviour
+from modelrollout.simulation.pods import GRACE, Pod, State
+
+
+@dataclass(slots=True)
+class Deployment:
+    """The Deployment of one revision."""
+
+    source: RevisionSource
+    replicas: int
+    groups: frozenset[str]
+    mark: str = ""
+
+    @property
+    def revision(self) -> str:
+        return self.source.revision
+
+
+@dataclass(slots=True)
+class Load:
+    """Open-loop traffic: so many requests each second, whatever becomes of them."""
+
+    rate: int = 20
+    preview_rate: int = 20
+    sent: int = 0
+    failed: int = 0
+    unserved: int = 0
+    """Requests for which no pod was there."""
+    by_revision: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Everything that is not the operator."""
+
+    rollout: str
+    now: int = 0
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    """By the model's version."""
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    """By revision."""
+    pods: list[Pod] = field(default_factory=list)
+    service: names.Labels | None = None
+    preview: names.Labels | None = None
+    budget: names.Labels | None = None
+    sources: list[RevisionSource] = field(default_factory=list)
+    taken: str = ""
+    room: int | None = None
+    """Pods that the nodes have room for; None is any number."""
+    blind: frozenset[str] = frozenset()
+    """Versions whose pods the operator cannot reach."""
+    load: Load = field(default_factory=Load)
+    endpoints: tuple[Pod, ...] = ()
+    preview_endpoints: tuple[Pod, ...] = ()
+    made: int = 0
+    """Pods ever made, for their names."""
+    lost: bool = False
+    """Whether a pod was ever lost to a fault."""
+
+    def behaviour(self, version: str) -> Behaviour:
+        return self.behaviours.get(version, GOOD)
+
+    def pods_of(self, revision: str) -> list[Pod]:
+        """Pods of a revision that are not being deleted."""
+        return [pod for pod in self.pods if pod.revision == revision and not pod.ending]
+
+    def selected(self, selector: Mapping[str, str] | None) -> list[Pod]:
+        """Ready pods that a selector matches."""
+        return [pod for pod in self.pods if pod.ready and not pod.ending and pod.matches(dict(selector or {}))]
+
+    def step(self) -> None:
+        """One second of everybody's work but the operator's."""
+        self.now += 1
+        self._send()
+        for pod in self.pods:
+            if not pod.ending:
+                pod.step(self.now, self.behaviour(pod.version))
+        self.pods = [pod for pod in self.pods if pod.ends is None or pod.ends > self.now]
+        for deployment in self.deployments.values():
+            self._follow(deployment)
+        self._end_orphans()
+        self._schedule()
+        self.endpoints = tuple(self.selected(self.service))
+        self.preview_endpoints = tuple(self.selected(self.preview))
+
+    def _send(self) -> None:
+        self._spread(self.endpoints, self.load.rate if self.service is not None else 0)
+        if self.preview is not None:
+            self._spread(self.preview_endpoints, self.load.preview_rate)
+
+    def _spread(self, pods: tuple[Pod, ...], requests: int) -> None:
+        self.load.sent += requests
+        if not pods:
+            self.load.unserved += requests
+            return
+        share, left = divmod(requests, len(pods))
+        for index, pod in enumerate(pods):
+            # The remainder goes round, so that each pod gets its share over time.
+            count = share + (1 if (index + self.now) % len(pods) < left else 0)
+            self.load.failed += pod.answer(count, self.behaviour(pod.version))
+            self.load.by_revision[pod.revision] = self.load.by_revision.get(pod.revision, 0) + count
+
+    def _follow(self, deployment: Deployment) -> None:
+        pods = self.pods_of(deployment.revision)
+        old = [pod for pod in pods if pod.mark != deployment.mark]
+        if old and deployment.replicas:
+            self._restart_one(deployment, pods, old)
+            return
+        for _ in range(deployment.replicas - len(pods)):
+            self._make(deployment)
+        extra = sorted(pods, key=lambda pod: (pod.ready, -int(pod.uid)))[: max(0, len(pods) - deployment.replicas)]
+        for pod in extra:
+            pod.ends = self.now + GRACE
+
+    def _restart_one(self, deployment: Deployment, pods: list[Pod], old: list[Pod]) -> None:
+        """MaxSurge 1, maxUnavailable 0."""
+        if len(pods) <= deployment.replicas:
+            self._make(deployment)
+        elif all(pod.ready for pod in pods if pod.mark == deployment.mark):
+            old[0].ends = self.now + GRACE
+
+    def _make(self, deployment: Deployment) -> None:
+        self.made += 1
+        revision = deployment.revision
+        labels = names.revision_selector(self.rollout, revision)
+        labels |= {names.group_label(group): names.GROUP_LABEL_VALUE for group in deployment.groups}
+        name = f"{names.deployment(self.rollout, revision)}-{self.made}"
+        self.pods.append(
+            Pod(name, str(self.made), revision, deployment.source.version, labels, deployment.mark, since=self.now)
+        )
+
+    def _end_orphans(self) -> None:
+        for pod in self.pods:
+            if pod.revision not in self.deployments and not pod.ending:
+                pod.ends = self.now + GRACE
+
+    def _schedule(self) -> None:
+        placed = sum(1 for pod in self.pods if pod.state is not State.UNSCHEDULED)
+        for pod in self.pods:
+            if pod.state is not State.UNSCHEDULED or pod.ending:
+                continue
+            if self.room is None or placed < self.room:
+                placed += 1
+                pod.schedule(self.now)
+            else:
+                pod.wait_for_room()
+
+    def deployments_seen(self) -> tuple[DeploymentSeen, ...]:
+        return tuple(
+            DeploymentSeen(
+                name=names.deployment(self.rollout, revision),
+                revision=revision,
+                replicas=one.replicas,
+                ready=sum(1 for pod in self.pods_of(revision) if pod.ready),
+                groups=one.groups,
+                source=one.source,
+                restarted=one.mark,
+            )
+            for revision, one in self.deployments.items()
+        )

@@ -1,0 +1,147 @@
+"""The operator in the simulated world: the real core, judge and ledger, and nothing else that remembers.
+
+One turn is observe, decide, commit, act, in the order of the real one. A kill loses the ledger; what comes back goes on
+from the checkpoint in the status.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+
+from modelrollout.core.decide import decide
+from modelrollout.core.decision import Watch
+from modelrollout.core.facts import PodSeen, Seen, ServiceSeen
+from modelrollout.ledger import Ledger, Look, Looks, after, judged, resumed, rules_of, under
+from modelrollout.simulation.pods import Pod, State
+from modelrollout.simulation.resource import Stale
+from modelrollout.simulation.world import BEGINNING, Killed, World
+
+TURNS = 4
+"""Turns in one second at most: each write is seen, and leads to the next turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The last look that led to no write: the next one waits for a change, or for its time."""
+
+    version: int
+    seen: Seen
+    until: int | None
+
+    def is_still_so(self, world: World, seen: Seen) -> bool:
+        in_time = self.until is None or world.now < self.until
+        return in_time and self.version == world.resource.version and self.seen == seen
+
+
+@dataclass(slots=True)
+class Driver:
+    """One process of the operator, started again `restart` seconds after each kill."""
+
+    world: World
+    restart: int = 3
+    down_until: int = 0
+    ledger: Ledger | None = None
+    watch: Watch | None = None
+    due: float = 0.0
+    looked: Looked | None = None
+
+    def step(self) -> None:
+        """One second of the operator's work."""
+        if self.world.now < self.down_until or self.world.resource.parsed is None:
+            return
+        self._scrape()
+        try:
+            for _ in range(TURNS):
+                if not self._turn():
+                    return
+        except Killed:
+            self.kill(self.restart)
+
+    def kill(self, seconds: int) -> None:
+        """Lose everything that is not in the status, and come back after so many seconds."""
+        self.ledger, self.watch, self.due, self.looked = None, None, 0.0, None
+        self.down_until = self.world.now + seconds
+
+    def _turn(self) -> bool:
+        """Observe, decide, commit, act; gives whether anything was written."""
+        world = self.world
+        rollout, version, seen = world.resource.read(), world.resource.version, self.see()
+        if self.looked is not None and self.looked.is_still_so(world, seen):
+            return False
+        decision = decide(rollout, seen, world.time)
+        before = world.writes
+        try:
+            if decision.status != rollout.status:
+                world.commit(decision.status, version)
+            for note in decision.notes:
+                world.note(note)
+            for action in decision.actions:
+                world.carry_out(action)
+        except Stale:
+            return True
+        self.watch = decision.watch
+        self.ledger = under(self._ledger(), decision.watch)
+        again = None if decision.again is None else world.now + max(1, ceil(decision.again.total_seconds()))
+        wrote = world.writes > before
+        self.looked = None if wrote else Looked(version, seen, again)
+        return wrote
+
+    def _ledger(self) -> Ledger:
+        return self.ledger if self.ledger is not None else resumed(self.world.resource.status.checkpoint)
+
+    def _scrape(self) -> None:
+        if self.watch is None or self.world.now < self.due:
+            return
+        self.due = self.world.now + max(1.0, self.watch.interval.total_seconds())
+        watched = {self.watch.candidate, self.watch.stable, *self.watch.outside}
+        pods = [pod for pod in self.world.cluster.pods if pod.revision in watched and _is_asked(pod)]
+        looks = Looks(float(self.world.now), tuple(self._look(pod) for pod in pods))
+        spec = self.world.resource.parsed
+        if spec is None:
+            return
+        asked = rules_of(spec.health, self.watch)
+        self.ledger = judged(after(self._ledger(), looks, self.watch, asked), asked)
+
+    def _look(self, pod: Pod) -> Look:
+        answers = pod.answers and pod.version not in self.world.cluster.blind
+        return Look(pod.uid, pod.revision, pod.sample() if answers else None, "" if answers else "timed out")
+
+    def see(self) -> Seen:
+        """What the real operator would see of this world."""
+        world, ledger = self.world, self._ledger()
+        cluster = world.cluster
+        return Seen(
+            default_image=world.default_image,
+            deployments=cluster.deployments_seen(),
+            pods=tuple(self._pod(pod, ledger) for pod in cluster.pods if not pod.ending),
+            service=ServiceSeen(cluster.service, owned=not cluster.taken) if cluster.service is not None else None,
+            preview=ServiceSeen(cluster.preview) if cluster.preview is not None else None,
+            sources=tuple(cluster.sources),
+            taken=cluster.taken,
+            verdict=ledger.verdict,
+            epoch=ledger.epoch,
+            watched=ledger.watched,
+            traffic=ledger.traffic,
+            packed=ledger.packed,
+        )
+
+    def _pod(self, pod: Pod, ledger: Ledger) -> PodSeen:
+        scrapes = ledger.scrapes(pod.uid)
+        return PodSeen(
+            name=pod.name,
+            uid=pod.uid,
+            revision=pod.revision,
+            ready=pod.ready,
+            ready_since=BEGINNING + timedelta(seconds=pod.since) if pod.ready else None,
+            restarts=pod.restarts,
+            started=_is_asked(pod),
+            trouble=pod.trouble,
+            words=pod.words,
+            failed_scrapes=scrapes.failed,
+            scraped=scrapes.answered,
+        )
+
+
+def _is_asked(pod: Pod) -> bool:
+    """Whether the server has started, so that it has to answer."""
+    return pod.state in {State.RUNNING, State.HANGING} and not pod.ending
