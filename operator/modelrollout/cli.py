@@ -1,0 +1,100 @@
+"""The command line: `modelrollout run`, `version` and `crd`. Each option has a MODELROLLOUT_... variable behind it.
+
+Heavy imports are inside the commands, so that --help and completion answer at once.
+"""
+
+import asyncio
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from typing import Annotated
+
+import typer
+
+from modelrollout.settings import DEFAULT_SERVER_IMAGE, LogFormat, ScrapeVia, Settings
+
+app = typer.Typer(
+    help="Rolls machine-learning models out safely on Kubernetes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def main() -> None:
+    """Rolls machine-learning models out safely on Kubernetes."""
+
+
+@app.command()
+def run(  # noqa: PLR0917  # typer hands options over by name
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Namespace to look after; may be given again. All where left out.", envvar="MODELROLLOUT_NAMESPACE"
+        ),
+    ] = None,
+    server_image: Annotated[
+        str, typer.Option(help="Serving image for specs that name none.", envvar="MODELROLLOUT_SERVER_IMAGE")
+    ] = DEFAULT_SERVER_IMAGE,
+    scrape: Annotated[
+        ScrapeVia,
+        typer.Option(
+            help="Reach pods at their addresses, or through the API server from outside.", envvar="MODELROLLOUT_SCRAPE"
+        ),
+    ] = ScrapeVia.DIRECT,
+    host: Annotated[
+        str, typer.Option(help="Address of /metrics, /healthz and /readyz.", envvar="MODELROLLOUT_HOST")
+    ] = "0.0.0.0",  # noqa: S104  # probes and Prometheus come from outside the pod
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of /metrics, /healthz and /readyz.", envvar="MODELROLLOUT_PORT")
+    ] = 8085,
+    kubeconfig: Annotated[
+        str, typer.Option(help="Kubeconfig file. In a cluster: the service account.", envvar="MODELROLLOUT_KUBECONFIG")
+    ] = "",
+    context: Annotated[str, typer.Option(help="Context in the kubeconfig.", envvar="MODELROLLOUT_CONTEXT")] = "",
+    log_format: Annotated[
+        LogFormat, typer.Option(help="JSON lines or plain text.", envvar="MODELROLLOUT_LOG_FORMAT")
+    ] = LogFormat.JSON,
+) -> None:
+    """Run the operator until it is told to stop."""
+    settings = Settings(
+        namespaces=tuple(namespace or ()),
+        server_image=server_image,
+        scrape_via=scrape,
+        host=host,
+        port=port,
+        kubeconfig=kubeconfig,
+        context=context,
+    )
+    raise typer.Exit(_operate(settings, log_format))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    try:
+        typer.echo(version_of("modelrollout"))
+    except PackageNotFoundError:
+        typer.echo("unknown: run from source, not installed")
+
+
+@app.command()
+def crd() -> None:
+    """Print the CustomResourceDefinition, for kubectl apply --server-side -f -."""
+    from modelrollout.api.crd import render  # noqa: PLC0415
+
+    typer.echo(render(), nl=False)
+
+
+def _operate(settings: Settings, log_format: LogFormat) -> int:
+    from modelrollout import logs  # noqa: PLC0415  # --help answers at once
+    from modelrollout.kube.errors import KubeError  # noqa: PLC0415
+    from modelrollout.shell.operator import operate  # noqa: PLC0415
+    from modelrollout.shell.server import CannotListen  # noqa: PLC0415
+
+    logs.configure(log_format)
+    try:
+        return int(asyncio.run(operate(settings)))
+    except (KubeError, CannotListen) as error:
+        typer.echo(f"error: {error}", err=True)
+        return 1

@@ -1,0 +1,252 @@
+"""What this operator asks of the API server: plain dicts in, plain dicts or typed errors out.
+
+Every call has a time limit. A write is never sent twice by this module: whether to try again is the caller's
+decision, after it has read again. `errors` says what can be raised.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Self
+
+from modelrollout.kube import errors, transport
+from modelrollout.kube.resources import Object, Resource, version_of
+from modelrollout.kube.transport import Answer, Call, Credentials, Transport
+
+FIELD_MANAGER = "modelrollout"
+PAGE = 500
+WATCH_SECONDS = 60
+SILENCE = timedelta(seconds=75)
+"""A watch that is still silent so long after it should have ended is dead. Bookmarks are no sign of life: of a kind
+that has no objects at all the API server sends none."""
+LINE_LIMIT = 16 * 2**20
+DEFAULT_RETRY_AFTER = timedelta(seconds=1)
+LONGEST_RETRY_AFTER = timedelta(seconds=60)
+
+Counted = Callable[[str, str, int], None]
+"""Told of every answer: verb, plural and code (0: none came)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One line of a watch: ADDED, MODIFIED, DELETED or BOOKMARK."""
+
+    type: str
+    object: Object
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All objects of a list, read at one resource version."""
+
+    items: list[Object]
+    version: str
+
+
+def _not_counted(_verb: str, _plural: str, _code: int) -> None:
+    return
+
+
+class Kube:
+    """The API server, as this operator uses it."""
+
+    def __init__(self, wire: Transport, counted: Counted = _not_counted, silence: timedelta = SILENCE) -> None:
+        self._wire = wire
+        self._counted = counted
+        self._silence = silence.total_seconds()
+
+    @classmethod
+    async def connect(cls, kubeconfig: str, context: str, counted: Counted = _not_counted) -> Self:
+        return cls(Transport(await transport.configuration(kubeconfig, context)), counted)
+
+    async def close(self) -> None:
+        await self._wire.close()
+
+    async def credentials(self) -> Credentials:
+        return await self._wire.credentials()
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        return await self._ask("get", resource, Call("GET", resource.item(namespace, name)))
+
+    async def list(self, resource: Resource, namespace: str = "", selector: str = "") -> Page:
+        """All objects, in pages, as they were at one moment."""
+        items: list[Object] = []
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            call = Call("GET", resource.collection(namespace), query, timeout=60.0)
+            page = await self._ask("list", resource, call)
+            items += (_whole(call, resource, item) for item in page.get("items") or [])
+            following = page.get("metadata", {}).get("continue")
+            if not following:
+                return Page(items, version_of(page))
+            query = {**query, "continue": following}
+
+    async def watch(self, resource: Resource, namespace: str, selector: str, version: str) -> AsyncIterator[WatchEvent]:
+        """Events since a resource version, until the server ends the stream.
+
+        Raises:
+            Gone: the version is too old, said by status or by an event.
+            Unavailable: silence, garbage, or an ERROR event.
+        """
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_SECONDS),
+        } | ({"labelSelector": selector} if selector else {})
+        call = Call("GET", resource.collection(namespace), query, timeout=self._silence)
+        async with self._wire.stream(call) as (status, pieces):
+            self._counted("watch", resource.plural, status)
+            if status != 200:  # noqa: PLR2004  # HTTP's word for yes
+                raise _error(call, Answer(status, b"".join([piece async for piece in pieces])))
+            async for line in _lines(call, pieces):
+                yield _event(call, line)
+
+    async def create(self, resource: Resource, namespace: str, obj: Object) -> Object:
+        """POST an object; unknown or doubled fields are refused.
+
+        Raises:
+            AlreadyExists: there is one of that name.
+        """
+        call = Call("POST", resource.collection(namespace), _WRITTEN | {"fieldValidation": "Strict"}, obj)
+        return await self._ask("create", resource, call)
+
+    async def replace(self, resource: Resource, obj: Object) -> Object:
+        """PUT an object whose metadata has the resourceVersion it was read at.
+
+        Raises:
+            Conflict: it has changed since.
+        """
+        return await self._ask("update", resource, Call("PUT", _path(resource, obj), _WRITTEN, obj))
+
+    async def replace_status(self, resource: Resource, obj: Object) -> Object:
+        """PUT only the status of an object, compared by resourceVersion.
+
+        Raises:
+            Conflict: the object has changed since it was read.
+        """
+        return await self._ask("update", resource, Call("PUT", f"{_path(resource, obj)}/status", _WRITTEN, obj))
+
+    async def merge(self, resource: Resource, namespace: str, name: str, patch: Object) -> Object:
+        """JSON merge patch: None removes a key, a list replaces a list."""
+        path = resource.item(namespace, name)
+        return await self._ask("patch", resource, Call("PATCH", path, _WRITTEN, patch, "application/merge-patch+json"))
+
+    async def json_patch(self, resource: Resource, namespace: str, name: str, steps: Sequence[Object]) -> Object:
+        """JSON patch; with a `test` step it is a compare-and-swap on that value.
+
+        Raises:
+            Conflict: a test failed. The API server answers 422 to that, as to a patch that cannot be.
+        """
+        path = resource.item(namespace, name)
+        call = Call("PATCH", path, _WRITTEN, list(steps), "application/json-patch+json")
+        try:
+            return await self._ask("patch", resource, call)
+        except errors.Invalid as error:
+            if any(step["op"] == "test" for step in steps):
+                raise errors.Conflict(f"{call}: what was seen is no longer so ({error})") from error
+            raise
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Delete one very object, in the background; one that is gone, or another of its name, is left alone."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            await self._ask("delete", resource, Call("DELETE", resource.item(namespace, name), {}, body))
+        except (errors.NotFound, errors.Conflict):
+            return
+
+    async def through_pod(self, namespace: str, pod_and_port: str, path: str, call: Call) -> Answer:
+        """GET something of a pod by way of the API server; gives whatever came back."""
+        proxied = f"/api/v1/namespaces/{namespace}/pods/{pod_and_port}/proxy{path}"
+        return await self._wire.call(replace(call, method="GET", path=proxied))
+
+    async def _ask(self, verb: str, resource: Resource, call: Call) -> Object:
+        try:
+            answer = await self._wire.call(call)
+        except errors.Unavailable:
+            self._counted(verb, resource.plural, 0)
+            raise
+        self._counted(verb, resource.plural, answer.status)
+        if answer.status >= 300:  # noqa: PLR2004  # everything else is no success
+            raise _error(call, answer)
+        return _parsed(call, answer.body)
+
+
+_WRITTEN = {"fieldManager": FIELD_MANAGER}
+
+
+def _path(resource: Resource, obj: Object) -> str:
+    return resource.item(obj["metadata"]["namespace"], obj["metadata"]["name"])
+
+
+def _whole(call: Call, resource: Resource, item: Object) -> Object:
+    """A list's items carry neither kind nor apiVersion; managedFields would be half of the memory."""
+    if not isinstance(item, dict) or not (item.get("metadata") or {}).get("name"):
+        raise errors.Unavailable(f"{call}: an item without a name")
+    item["metadata"].pop("managedFields", None)
+    return {"apiVersion": resource.api_version, "kind": resource.kind} | item
+
+
+def _parsed(call: Call, body: bytes) -> Object:
+    try:
+        parsed = json.loads(body)
+    except ValueError as error:
+        raise errors.Unavailable(f"{call}: the answer is no JSON: {_start(body)}") from error
+    if not isinstance(parsed, dict):
+        raise errors.Unavailable(f"{call}: the answer is no object: {_start(body)}")
+    parsed.get("metadata", {}).pop("managedFields", None)
+    return parsed
+
+
+def _start(body: bytes) -> str:
+    return repr(body[:80].decode(errors="replace"))
+
+
+def _error(call: Call, answer: Answer) -> errors.KubeError:
+    status = _status_of(answer.body)
+    message = f"{call}: {answer.status} {status.get('message') or _start(answer.body)}"
+    if answer.status == errors.TooManyRequests.code:
+        return errors.TooManyRequests(message, _retry_after(answer, status))
+    return errors.of_status(answer.status, str(status.get("reason", "")), message)
+
+
+def _status_of(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _retry_after(answer: Answer, status: Mapping[str, Any]) -> timedelta:
+    asked = answer.retry_after or str((status.get("details") or {}).get("retryAfterSeconds"))
+    try:
+        return min(timedelta(seconds=max(0.0, float(asked))), LONGEST_RETRY_AFTER)
+    except (ValueError, OverflowError):
+        return DEFAULT_RETRY_AFTER
+
+
+async def _lines(call: Call, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Cut a stream at its newlines; what follows the last one was cut off and is dropped."""
+    rest = b""
+    async for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            if line.strip():
+                yield line
+        if len(rest) > LINE_LIMIT:
+            raise errors.Unavailable(f"{call}: one event is longer than {LINE_LIMIT} bytes")
+
+
+def _event(call: Call, line: bytes) -> WatchEvent:
+    parsed = _parsed(call, line)
+    kind, obj = parsed.get("type"), parsed.get("object")
+    if not isinstance(kind, str) or not isinstance(obj, dict):
+        raise errors.Unavailable(f"{call}: not an event: {_start(line)}")
+    if kind == "ERROR":
+        raise _error(call, Answer(int(obj.get("code") or 0), json.dumps(obj).encode()))
+    if not version_of(obj) or (kind != "BOOKMARK" and not obj["metadata"].get("name")):
+        raise errors.Unavailable(f"{call}: an event about nothing that has a name and a version: {_start(line)}")
+    obj["metadata"].pop("managedFields", None)
+    return WatchEvent(kind, obj)

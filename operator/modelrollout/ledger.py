@@ -1,0 +1,218 @@
+"""What was counted for one rollout since its present epoch began: evidence, time watched, traffic, failed scrapes.
+
+The scraper makes `Looks`, `after` adds them to a `Ledger`, `observe` reads it. It is the only memory beside the
+stores, and a restart may lose it: `resumed` goes on from the checkpoint in the status, and everything that was not
+checkpointed is counted again, later. So a restart can make a promotion late, never early. Time is an argument.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from modelrollout.api.spec import Health
+from modelrollout.api.status import Checkpoint
+from modelrollout.core.decision import Watch
+from modelrollout.core.facts import Traffic
+from modelrollout.judge import (
+    NOTHING_SEEN,
+    Evidence,
+    Origins,
+    Round,
+    Rules,
+    Sample,
+    Verdict,
+    fresh,
+    observe,
+    pack,
+    rules,
+    unpack,
+    verdict,
+)
+
+LATE = timedelta(seconds=3)
+"""A round that comes later than its interval by more counts only so much: nobody watched in between."""
+NOBODY_OUTSIDE = timedelta(hours=1)
+"""How quiet it is outside the selector when no pod is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrapes:
+    """How a pod answered lately."""
+
+    failed: int = 0
+    """Scrapes in a row without a usable answer."""
+    answered: bool = False
+    """Whether the last one got a usable answer."""
+
+
+NOT_SCRAPED = Scrapes()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One pod at one round."""
+
+    uid: str
+    revision: str
+    sample: Sample | None
+    """None for a scrape that failed; `reason` then says how."""
+    reason: str = ""
+    sent: bool = True
+    """A scrape that was never sent is no data about the pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """One round: all pods of a rollout, scraped together."""
+
+    at: float
+    """Seconds of the monotonic clock."""
+    pods: tuple[Look, ...] = ()
+
+    def samples(self, revision: str) -> tuple[Sample, ...]:
+        return tuple(look.sample for look in self.pods if look.revision == revision and look.sample is not None)
+
+    @property
+    def answered(self) -> bool:
+        return any(look.sample is not None for look in self.pods)
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Since when pods of the `outside` revisions have counted no request."""
+
+    outside: tuple[str, ...] = ()
+    since: float | None = None
+    last: int = 0
+    """Requests that they counted in the last round that had any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything counted in one epoch."""
+
+    epoch: str = ""
+    evidence: Evidence = field(default_factory=fresh)
+    verdict: Verdict = NOTHING_SEEN
+    watched: timedelta = timedelta(0)
+    traffic: Traffic = field(default_factory=Traffic)
+    origins: Origins = field(default_factory=Origins)
+    requests: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Requests each server process had counted at the last round, by pod and instance."""
+    pods: Mapping[str, Scrapes] = field(default_factory=dict)
+    """By the pod's uid."""
+    quiet: Quiet = Quiet()
+    at: float | None = None
+    """When the last round of this epoch was."""
+    packed: str = ""
+    """The evidence as text for the status; empty where no candidate is watched."""
+
+    def scrapes(self, uid: str) -> Scrapes:
+        return self.pods.get(uid, NOT_SCRAPED)
+
+
+def resumed(checkpoint: Checkpoint | None) -> Ledger:
+    """The ledger after a restart: what the checkpoint kept, and no origin."""
+    if checkpoint is None:
+        return Ledger()
+    return Ledger(
+        epoch=checkpoint.epoch,
+        evidence=unpack(checkpoint.evidence),
+        watched=checkpoint.watched,
+        packed=checkpoint.evidence,
+    )
+
+
+def rules_of(health: Health, watch: Watch) -> Rules:
+    """The judge's rules for one epoch; `share` is the part of the rollout's alpha that it may spend."""
+    return rules(health, max(1, round(1 / watch.share)) if watch.share > 0 else 1)
+
+
+def under(ledger: Ledger, watch: Watch | None) -> Ledger:
+    """The ledger for what is watched from now on: another epoch begins with nothing but the origins."""
+    if watch is None:
+        return Ledger()
+    if watch.epoch == ledger.epoch:
+        return ledger
+    return Ledger(epoch=watch.epoch, origins=ledger.origins, requests=ledger.requests, pods=ledger.pods)
+
+
+def judged(ledger: Ledger, asked: Rules) -> Ledger:
+    """The ledger with the verdict that its evidence gives under these rules."""
+    return replace(ledger, verdict=verdict(ledger.evidence, asked))
+
+
+def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
+    """The ledger after one round."""
+    seen = Round(looks.samples(watch.candidate), looks.samples(watch.stable))
+    evidence, origins = observe(ledger.evidence, ledger.origins, seen, asked)
+    counted = _counted(ledger, looks)
+    quiet = _quiet(ledger.quiet, looks, watch, counted)
+    return replace(
+        ledger,
+        evidence=evidence,
+        origins=origins,
+        verdict=verdict(evidence, asked),
+        packed=pack(evidence) if watch.candidate else "",
+        watched=ledger.watched + _elapsed(ledger, looks, watch),
+        traffic=_outside(_traffic(ledger.traffic, counted, watch), quiet, looks),
+        requests={(one.pod, one.instance): one.requests for one in _samples(looks)},
+        pods={look.uid: _scrapes(ledger.scrapes(look.uid), look) for look in looks.pods},
+        quiet=quiet,
+        at=looks.at,
+    )
+
+
+def _samples(looks: Looks) -> tuple[Sample, ...]:
+    return tuple(look.sample for look in looks.pods if look.sample is not None)
+
+
+def _scrapes(before: Scrapes, look: Look) -> Scrapes:
+    if not look.sent:
+        return before
+    if look.sample is not None:
+        return Scrapes(failed=0, answered=True)
+    return Scrapes(failed=before.failed + 1, answered=False)
+
+
+def _elapsed(ledger: Ledger, looks: Looks, watch: Watch) -> timedelta:
+    """Time watched since the last round: none in the first, and none while no pod answers."""
+    if ledger.at is None or not looks.answered:
+        return timedelta(0)
+    return max(timedelta(0), min(timedelta(seconds=looks.at - ledger.at), watch.interval + LATE))
+
+
+def _counted(ledger: Ledger, looks: Looks) -> Mapping[str, int]:
+    """Requests by revision since the last round; a process that was not in it counts nothing yet."""
+    counted: dict[str, int] = {}
+    for look in looks.pods:
+        if look.sample is None:
+            continue
+        before = ledger.requests.get((look.sample.pod, look.sample.instance))
+        fresh_requests = 0 if before is None else max(0, look.sample.requests - before)
+        counted[look.revision] = counted.get(look.revision, 0) + fresh_requests
+    return counted
+
+
+def _quiet(before: Quiet, looks: Looks, watch: Watch, counted: Mapping[str, int]) -> Quiet:
+    """A pod outside that did not answer may have counted a request, so the quiet begins anew."""
+    requests = sum(counted.get(revision, 0) for revision in watch.outside)
+    silent = any(look.sample is None for look in looks.pods if look.revision in watch.outside)
+    if before.outside != watch.outside or before.since is None or requests or silent:
+        return Quiet(watch.outside, looks.at, requests or (before.last if before.outside == watch.outside else 0))
+    return before
+
+
+def _traffic(before: Traffic, counted: Mapping[str, int], watch: Watch) -> Traffic:
+    return replace(
+        before,
+        candidate=before.candidate + counted.get(watch.candidate, 0),
+        stable=before.stable + counted.get(watch.stable, 0),
+    )
+
+
+def _outside(traffic: Traffic, quiet: Quiet, looks: Looks) -> Traffic:
+    empty = not any(look.revision in quiet.outside for look in looks.pods)
+    since = looks.at if quiet.since is None else quiet.since
+    lasting = NOBODY_OUTSIDE if empty else timedelta(seconds=looks.at - since)
+    return replace(traffic, outside_quiet=lasting, outside_last=quiet.last)

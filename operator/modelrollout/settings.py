@@ -1,0 +1,50 @@
+"""How one operator process runs: from the command line, with MODELROLLOUT_... variables behind each option."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DEFAULT_SERVER_IMAGE = "modelrollout-server:0.1.0"
+
+
+class ScrapeVia(StrEnum):
+    DIRECT = "direct"
+    """To each pod's own address: from inside the cluster's network."""
+    PROXY = "proxy"
+    """Through the API server: from anywhere, at a price."""
+
+
+class LogFormat(StrEnum):
+    JSON = "json"
+    TEXT = "text"
+
+
+class Settings(BaseModel):
+    """What an operator process is told at its start."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    namespaces: tuple[str, ...] = ()
+    """Namespaces to look after; all where there is none."""
+    server_image: Annotated[str, Field(min_length=1)] = DEFAULT_SERVER_IMAGE
+    """Serving image for specs that name none. A revision keeps the one it was first seen with."""
+    scrape_via: ScrapeVia = ScrapeVia.DIRECT
+    """How pods are reached."""
+    host: str = "0.0.0.0"  # noqa: S104  # probes and Prometheus come from outside the pod
+    """Address that /metrics, /healthz and /readyz are served at."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8085
+    """Port of /metrics, /healthz and /readyz; 0 takes any."""
+    kubeconfig: str = ""
+    """Path of a kubeconfig; where empty, the pod's service account, else KUBECONFIG or ~/.kube/config."""
+    context: str = ""
+    """Context in the kubeconfig; the current one where empty."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 8
+    """Rollouts that are worked on at the same time."""
+    writes_per_second: Annotated[float, Field(gt=0)] = 20.0
+    """Writes to children that are not urgent; after a burst of five times as many."""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Namespaces to list and watch; the empty one is the whole cluster."""
+        return self.namespaces or ("",)

@@ -1,0 +1,241 @@
+"""One turn for one rollout: read, observe, decide, commit, act, tell, watch.
+
+All of it is level-triggered: a turn looks at what is, not at what happened, so it does not matter which event, timer
+or scrape asked for it. What goes wrong is an exception, and the queue tries again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from modelrollout import apply, observe
+from modelrollout.actions import Scene
+from modelrollout.core.decision import Decision, Watch
+from modelrollout.core.facts import Rollout, Seen
+from modelrollout.events import Teller
+from modelrollout.kube.errors import Conflict, KubeError, NotFound, Unavailable
+from modelrollout.kube.resources import (
+    AUTOSCALERS,
+    CHILDREN,
+    CONTROLLER_REVISIONS,
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    MODEL_ROLLOUTS,
+    PODS,
+    SERVICES,
+    Object,
+    Resource,
+)
+from modelrollout.kube.store import Store
+from modelrollout.kube.writer import Api, Gate, NameTaken, Writer
+from modelrollout.ledger import Ledger, Looks, after, judged, resumed, rules_of, under
+from modelrollout.rollouts import Held, Rollouts, key_of
+from modelrollout.shell.queue import UrgentFailure
+
+TAKEN_FOR = timedelta(seconds=30)
+"""How long an object of our name is believed to be somebody else's before it is tried again."""
+REREAD_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+Decide = Callable[[Rollout, Seen, datetime], Decision]
+Watched = Callable[[str, Watch | None], None]
+
+
+class Vanished(Exception):  # noqa: N818  # what happened, and no fault
+    """The rollout itself is no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a turn works with."""
+
+    api: Api
+    rollouts: Rollouts
+    stores: Mapping[Resource, Store]
+    decide: Decide
+    gate: Gate
+    teller: Teller
+    default_image: str
+    watched: Watched
+    """Told what to scrape from now on."""
+    shown: Callable[[Held, Decision], None] = lambda _held, _decision: None
+    outdated: Callable[[], str] = lambda: ""
+    """Why what is known of the world is too old for anything but a rollback; empty where it is not."""
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    clock: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An object of one of our names that is somebody else's, and until when that is believed."""
+
+    obj: Object
+    until: float
+
+
+class Loop:
+    """Turns, and the little that is remembered between them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._ledgers: dict[str, Ledger] = {}
+        self._watches: dict[str, Watch] = {}
+        self._taken: dict[str, Taken] = {}
+
+    async def turn(self, key: str) -> timedelta | None:
+        """Bring one rollout nearer to what it asks for; gives when to look again although nothing changes."""
+        held = self._parts.rollouts.get(key)
+        if held is None or held.is_ending:
+            self._drop(key)
+            return None
+        await self._look_whose(held)
+        decision = self._decided(held)
+        try:
+            return await self._go(held, decision)
+        except Conflict:
+            log.info("%s: changed since it was read, reading again", key)
+        except Vanished:
+            self._vanished(held)
+            return None
+        except (KubeError, TimeoutError) as error:
+            raise await self._retreated(held, decision, error) from error
+        try:
+            held = await self._reread(held)
+            decision = self._decided(held)
+            return await self._go(held, decision)
+        except Vanished:
+            self._vanished(held)
+            return None
+        except (KubeError, TimeoutError) as error:
+            raise await self._retreated(held, decision, error) from error
+
+    def round(self, key: str, watch: Watch, looks: Looks) -> Ledger | None:
+        """Take a finished round of scrapes; gives the ledger, or None when nobody asked for it any more."""
+        held, present = self._parts.rollouts.get(key), self._watches.get(key)
+        if held is None or held.rollout.spec is None or present is None or present.epoch != watch.epoch:
+            return None
+        asked = rules_of(held.rollout.spec.health, present)
+        ledger = self._ledgers[key] = after(self._ledgers[key], looks, present, asked)
+        return ledger
+
+    async def _go(self, held: Held, decision: Decision) -> timedelta | None:
+        """Commit, watch, tell, act. What follows the commit is derived again when it is lost."""
+        if not decision.urgent and (why := self._parts.outdated()):
+            raise Unavailable(f"holding, since what is known is too old: {why}")
+        held = self._took(await self._found(apply.commit(self._parts.api, held, decision))) or held
+        self._watch(held, decision)
+        self._parts.teller.tell(held.rollout, decision.notes)
+        self._parts.shown(held, decision)
+        try:
+            await apply.act(Scene(held.rollout, self._writer(decision)), decision)
+        except NameTaken as error:
+            return self._name_taken(held, error)
+        if held.rollout.key in self._taken:
+            return min(decision.again or TAKEN_FOR, TAKEN_FOR)
+        return decision.again
+
+    async def _retreated(self, held: Held, decision: Decision, error: Exception) -> Exception:
+        """The error to raise; where the turn was urgent, after traffic has moved to stable without a status."""
+        if not decision.urgent:
+            return error
+        try:
+            await apply.retreat(held, self._writer(decision), decision)
+        except (KubeError, TimeoutError) as worse:
+            return UrgentFailure(f"traffic cannot be moved to stable: {worse}")
+        return UrgentFailure(f"traffic is on stable, but the turn could not be finished: {error}")
+
+    async def _reread(self, held: Held) -> Held:
+        """The rollout as the API server has it now."""
+        rollout = held.rollout
+        async with asyncio.timeout(REREAD_SECONDS):
+            raw = await self._found(self._parts.api.get(MODEL_ROLLOUTS, rollout.namespace, rollout.name))
+        return self._took(raw) or held
+
+    async def _found(self, asked: Awaitable[Object]) -> Object:
+        try:
+            return await asked
+        except NotFound as error:
+            raise Vanished from error
+
+    def _vanished(self, held: Held) -> None:
+        """It was deleted before an event could tell so; nothing is left to do."""
+        self._parts.rollouts.remove(held.rollout.key, held.rollout.uid)
+        self._drop(held.rollout.key)
+
+    def _took(self, raw: Object) -> Held | None:
+        self._parts.rollouts.put(raw)
+        return self._parts.rollouts.get(key_of(raw))
+
+    def _writer(self, decision: Decision) -> Writer:
+        return Writer(self._parts.api, self._parts.stores, _at_once if decision.urgent else self._parts.gate)
+
+    def _decided(self, held: Held) -> Decision:
+        key = held.rollout.key
+        ledger = self._ledgers.setdefault(key, resumed(held.rollout.status.checkpoint))
+        glance = observe.Glance(self._parts.now(), self._parts.default_image)
+        seen = observe.seen(held.rollout, self._around(key), ledger, glance)
+        return self._parts.decide(held.rollout, seen, glance.now)
+
+    def _around(self, key: str) -> observe.Around:
+        stores, taken = self._parts.stores, self._taken.get(key)
+        return observe.Around(
+            deployments=stores[DEPLOYMENTS].of(key),
+            services=stores[SERVICES].of(key),
+            pods=stores[PODS].of(key),
+            revisions=stores[CONTROLLER_REVISIONS].of(key),
+            budgets=stores[DISRUPTION_BUDGETS].of(key),
+            autoscalers=stores[AUTOSCALERS].of(key),
+            taken=taken.obj if taken is not None else None,
+        )
+
+    def _watch(self, held: Held, decision: Decision) -> None:
+        """Scrape as decided from now on; another epoch begins with no evidence."""
+        key, spec = held.rollout.key, held.rollout.spec
+        watch = decision.watch if spec is not None else None
+        ledger = under(self._ledgers.get(key, Ledger()), watch)
+        if spec is not None and watch is not None:
+            ledger = judged(ledger, rules_of(spec.health, watch))
+            self._watches[key] = watch
+        else:
+            self._watches.pop(key, None)
+        self._ledgers[key] = ledger
+        self._parts.watched(key, watch)
+
+    def _name_taken(self, held: Held, error: NameTaken) -> timedelta:
+        """Remember whose it is, and look at once, so that the status says it."""
+        log.warning("%s: %s", held.rollout.key, error)
+        self._remember_taken(held, error.obj)
+        return timedelta(0)
+
+    def _remember_taken(self, held: Held, obj: Object) -> None:
+        self._taken[held.rollout.key] = Taken(obj, self._parts.clock() + TAKEN_FOR.total_seconds())
+
+    async def _look_whose(self, held: Held) -> None:
+        """Ask again, now and then, whose an object of our name is. The store never has those without our labels."""
+        taken = self._taken.get(held.rollout.key)
+        if taken is None or self._parts.clock() < taken.until:
+            return
+        resource = next(one for one in CHILDREN if one.kind == taken.obj.get("kind"))
+        try:
+            obj = await self._parts.api.get(resource, held.rollout.namespace, taken.obj["metadata"]["name"])
+        except NotFound:
+            del self._taken[held.rollout.key]
+            return
+        if observe.is_ours(held.rollout, obj):
+            del self._taken[held.rollout.key]
+            return
+        self._remember_taken(held, {"kind": resource.kind} | obj)
+
+    def _drop(self, key: str) -> None:
+        self._ledgers.pop(key, None)
+        self._watches.pop(key, None)
+        self._taken.pop(key, None)
+        self._parts.watched(key, None)
+
+
+async def _at_once() -> None:
+    """The gate of a rollback: open."""

@@ -1,0 +1,265 @@
+"""Everything that runs beside kopf, wired together: stores and reflectors, queue and workers, scraper, loop, server.
+
+kopf (or a test) hands in the ModelRollouts, one event at a time, and starts and stops the whole. Any of its tasks
+that ends, ends the process: it starts again from the status and the children, which is all that it needs.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from modelrollout import names
+from modelrollout.core.decide import decide
+from modelrollout.core.decision import Decision, Watch
+from modelrollout.events import Teller
+from modelrollout.kube.client import Kube, Page
+from modelrollout.kube.errors import Conflict, KubeError, NotFound, TooManyRequests
+from modelrollout.kube.reflector import Reflector, Scope
+from modelrollout.kube.resources import CHILDREN, MODEL_ROLLOUTS, PODS, Object, is_older, version_of
+from modelrollout.kube.writer import stores
+from modelrollout.ledger import Looks
+from modelrollout.metrics import Metrics
+from modelrollout.rollouts import Held, Rollouts, key_of
+from modelrollout.scrape.http import DirectScraper
+from modelrollout.scrape.proxy import ProxyScraper
+from modelrollout.scrape.scraper import Scraper
+from modelrollout.scrape.target import Target, targets
+from modelrollout.settings import ScrapeVia, Settings
+from modelrollout.shell.bucket import Bucket
+from modelrollout.shell.health import Health
+from modelrollout.shell.loop import Loop, Parts
+from modelrollout.shell.queue import Queue
+from modelrollout.shell.server import Server, serve
+
+REPAIR_SECONDS = 300.0
+GRACE_SECONDS = 3.0
+"""A change that kopf tells of so soon after a list was not missed."""
+RETRY_SECONDS = 5.0
+OUTDATED_SECONDS = 180.0
+"""A watch says something every minute; after three only a rollback is still carried out."""
+BURST = 5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the machine has to be given: the API server, and where to count."""
+
+    kube: Kube
+    metrics: Metrics
+    died: Callable[[str], None]
+    """Told when a task that must not end has ended."""
+
+
+class Machine:
+    """One operator."""
+
+    def __init__(self, settings: Settings, outside: Outside) -> None:
+        self._settings = settings
+        self._outside = outside
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: Server | None = None
+        self.health = Health()
+        self.rollouts = Rollouts()
+        self.queue = Queue(self._turn)
+        self._stores = stores(self.queue.add)
+        self._reflectors = [
+            Reflector(outside.kube, Scope(resource, namespace, names.owned_selector()), self._stores[resource])
+            for resource in CHILDREN
+            for namespace in settings.scopes
+        ]
+        via_proxy = settings.scrape_via is ScrapeVia.PROXY
+        self._door = ProxyScraper(outside.kube) if via_proxy else DirectScraper()
+        self.scraper = Scraper(self._door.scrape, self._targets, self._scraped)
+        self._teller = Teller(outside.kube)
+        self._loop = Loop(
+            Parts(
+                api=outside.kube,
+                rollouts=self.rollouts,
+                stores=self._stores,
+                decide=decide,
+                gate=Bucket(settings.writes_per_second, round(BURST * settings.writes_per_second)).take,
+                teller=self._teller,
+                default_image=settings.server_image,
+                watched=self.scraper.watch,
+                shown=self._shown,
+                outdated=self._outdated,
+            )
+        )
+        outside.metrics.follow(self._readings())
+
+    @property
+    def port(self) -> int:
+        """Where /metrics and the probes are served."""
+        return self._server.port if self._server is not None else 0
+
+    async def listen(self) -> None:
+        """Serve the probes and the metrics.
+
+        Raises:
+            CannotListen: the port is taken.
+
+        """
+        settings = self._settings
+        self._server = await serve(settings.host, settings.port, self._outside.metrics, self.health)
+
+    async def start(self) -> None:
+        """Start every task, and wait until the resource itself is served."""
+        self._spawn("pulse", self.health.beat())
+        for reflector in self._reflectors:
+            self._spawn(f"reflector of {reflector.scope}", reflector.run())
+        self._spawn("scraper", self.scraper.run())
+        await self._until_served()
+        self._spawn("start", self._work_when_synced())
+
+    async def stop(self) -> None:
+        """End every task and close every connection but the API server's."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._teller.finish()
+        await self._door.close()
+        if self._server is not None:
+            await self._server.stop()
+
+    def seen(self, raw: Object) -> None:
+        """A ModelRollout as it is now."""
+        if self.rollouts.put(raw):
+            self.queue.add(key_of(raw))
+
+    def gone(self, raw: Object) -> None:
+        """A ModelRollout that was deleted."""
+        if self.rollouts.remove(key_of(raw), raw["metadata"]["uid"]):
+            self.queue.add(key_of(raw))
+
+    async def _turn(self, key: str) -> timedelta | None:
+        begun, result = time.monotonic(), "error"
+        try:
+            again = await self._loop.turn(key)
+            result = "ok"
+        except TooManyRequests as error:
+            self.queue.pause(error.retry_after)
+            raise
+        except Conflict:
+            result = "conflict"
+            raise
+        finally:
+            self._outside.metrics.reconciled(result, time.monotonic() - begun)
+        if self.rollouts.get(key) is None:
+            self.queue.forget(key)
+            self._outside.metrics.gone(key)
+        return again
+
+    def _targets(self, key: str, watch: Watch) -> tuple[Target, ...]:
+        return targets(self._stores[PODS].of(key), watch)
+
+    def _scraped(self, key: str, watch: Watch, looks: Looks) -> None:
+        answered = sum(look.sample is not None for look in looks.pods)
+        unsent = sum(not look.sent for look in looks.pods)
+        self._outside.metrics.scraped("answered", answered)
+        self._outside.metrics.scraped("unsent", unsent)
+        self._outside.metrics.scraped("failed", len(looks.pods) - answered - unsent)
+        ledger = self._loop.round(key, watch, looks)
+        if ledger is None:
+            return
+        if ledger.verdict.candidate is not None or ledger.verdict.stable is not None:
+            self.queue.add_urgent(key)
+            return
+        self.queue.add(key)
+
+    def _shown(self, held: Held, decision: Decision) -> None:
+        self._outside.metrics.shown(held, decision.status)
+
+    def _outdated(self) -> str:
+        """Which view of the world is too old to go on from, for instance because a right was taken away."""
+        oldest = max(self._reflectors, key=lambda one: one.age)
+        return f"{oldest.scope}: nothing was heard for {oldest.age:.0f} s" if oldest.age > OUTDATED_SECONDS else ""
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.append(task)
+        self.health.guard(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if task.cancelled():
+            return
+        log.critical("%s ended, so the operator ends and starts anew", task.get_name(), exc_info=task.exception())
+        self._outside.died(task.get_name())
+
+    async def _until_served(self) -> None:
+        """Wait until the API server serves ModelRollouts; kopf looks for the resource once, at its start."""
+        while True:
+            try:
+                await self._list_all()
+            except NotFound:
+                log.warning(
+                    "the API server does not know %s.%s yet; install the CRD, for instance: "
+                    "modelrollout crd | kubectl apply --server-side -f -",
+                    names.PLURAL,
+                    names.GROUP,
+                )
+            except KubeError as error:
+                log.warning("waiting for the API server: %s", error)
+            else:
+                return
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _work_when_synced(self) -> None:
+        """Decide nothing before everything was listed once; then work, and repair what events missed."""
+        await asyncio.gather(*(reflector.synced.wait() for reflector in self._reflectors))
+        self.health.ready = True
+        log.info("everything was listed: %d rollouts, %d pods", len(self.rollouts), len(self._stores[PODS]))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.queue.work_on_urgent())
+            for _ in range(self._settings.workers):
+                group.create_task(self.queue.work())
+            group.create_task(self._repair())
+
+    async def _repair(self) -> None:
+        while True:
+            await asyncio.sleep(REPAIR_SECONDS)
+            try:
+                missed = await self._list_all(GRACE_SECONDS)
+            except KubeError as error:
+                log.warning("the regular list of %s failed: %s", names.PLURAL, error)
+                continue
+            for key in missed:
+                log.warning("%s: an event was missed; found by the regular list", key)
+                self._outside.metrics.missed_event()
+
+    async def _list_all(self, grace: float = 0.0) -> list[str]:
+        """List all ModelRollouts; gives those of which we did not hear otherwise within the grace time."""
+        missed = []
+        for namespace in self._settings.scopes:
+            page = await self._outside.kube.list(MODEL_ROLLOUTS, namespace)
+            await asyncio.sleep(grace)
+            listed = {key_of(raw): raw for raw in page.items}
+            missed += [key for key, raw in listed.items() if self.rollouts.put(raw)]
+            missed += [key for key in self._lost(namespace, page) if key not in listed and self.rollouts.remove(key)]
+        for key in missed:
+            self.queue.add(key)
+        return missed
+
+    def _lost(self, namespace: str, page: Page) -> list[str]:
+        """Rollouts of a namespace that are not newer than a list of it."""
+        within = [held for held in self.rollouts.all if not namespace or held.rollout.namespace == namespace]
+        return [held.rollout.key for held in within if not is_older(page.version, version_of(held.raw))]
+
+    def _readings(self) -> dict[str, Callable[[], float]]:
+        """Gauges that are read when Prometheus asks."""
+        readings: dict[str, Callable[[], float]] = {
+            "queue_depth": lambda: self.queue.depth,
+            "queue_oldest_seconds": lambda: self.queue.oldest,
+            "watched_rollouts": lambda: self.scraper.watched,
+            "rollouts": lambda: len(self.rollouts),
+            "event_loop_lag_seconds": lambda: self.health.lag,
+            "reflector_age_seconds": lambda: max(one.age for one in self._reflectors),
+            "reflector_lists": lambda: sum(one.lists for one in self._reflectors),
+        }
+        return readings

@@ -1,0 +1,71 @@
+"""What counts as an answer of /health."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from scrape.healths import TARGET, health
+
+from modelrollout.judge import Latency, Sample
+from modelrollout.scrape.answer import read
+
+
+def body(answer: Any) -> bytes:
+    return json.dumps(answer).encode()
+
+
+def test_a_whole_answer_becomes_a_sample() -> None:
+    assert read(body(health()), TARGET) == Sample(
+        pod="churn-a-1",
+        instance="uid-1:17",
+        requests=10,
+        errors=1,
+        refusals=2,
+        latency=Latency((1.0, 5.0, 500.0), (3, 4, 2, 1)),
+        oldest_inflight_s=0.25,
+    )
+
+
+def latency(edges: Any, counts: Any) -> Any:
+    return health(counters={"latency": {"edges_ms": edges, "counts": counts}})
+
+
+NOT_ANSWERS: list[tuple[str, bytes, str]] = [
+    ("nothing", b"", "Invalid JSON"),
+    ("a page", b"<html>ok</html>", "Invalid JSON"),
+    ("not an object", b"[]", "should be an object"),
+    ("cut off", body(health())[:-5], "Invalid JSON"),
+    ("no counters", body({"instance": "i", "pod_uid": "uid-1"}), "counters: Field required"),
+    ("another pod", body(health(pod_uid="uid-2")), r"from another pod \(uid uid-2\)"),
+    ("no pod", body(health(pod_uid="")), r"from another pod \(uid missing\)"),
+    ("no instance", body(health(instance="")), "instance: String should have at least 1"),
+    (
+        "a text for a number",
+        body(health(counters={"requests": "10"})),
+        "counters.requests: Input should be a valid int",
+    ),
+    ("a fraction", body(health(counters={"errors": 1.5})), "counters.errors"),
+    ("yes", body(health(counters={"errors": True})), "counters.errors"),
+    ("below nothing", body(health(counters={"requests": -1})), "greater than or equal to 0"),
+    ("beyond counting", body(health(counters={"requests": 10**30})), "counters.requests"),
+    ("no number", body(health(oldest_inflight_s=float("nan"))), "oldest_inflight_s"),
+    ("endless", body(latency([1.0, float("inf")], [1, 1, 1])), "edges_ms"),
+    ("a bucket missing", body(latency([1.0, 5.0], [1, 1])), "counts has to be one longer"),
+    ("edges that fall", body(latency([5.0, 1.0], [1, 1, 1])), "edges_ms has to ascend"),
+    ("edges twice", body(latency([1.0, 1.0], [1, 1, 1])), "edges_ms has to ascend"),
+    ("too many edges", body(latency([float(n) for n in range(600)], [1] * 601)), "at most 512"),
+    ("text that is no text", b'{"instance": "\xff\xfe"}', "Invalid JSON|unicode"),
+]
+
+
+@pytest.mark.parametrize(("answer", "why"), [one[1:] for one in NOT_ANSWERS], ids=[one[0] for one in NOT_ANSWERS])
+def test_anything_else_is_no_answer_and_says_why(answer: bytes, why: str) -> None:
+    found = read(answer, TARGET)
+
+    assert isinstance(found, str)
+    assert re.search(why, found), found
+
+
+def test_a_new_field_of_a_newer_image_is_no_trouble() -> None:
+    assert isinstance(read(body(health(novelty={"a": 1})), TARGET), Sample)

@@ -1,0 +1,164 @@
+"""The ledger: what is counted, and what a restart or another epoch keeps of it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from modelrollout.api.spec import Health
+from modelrollout.api.status import Checkpoint
+from modelrollout.core.decision import Watch
+from modelrollout.core.facts import Traffic
+from modelrollout.judge import NOTHING_SEEN, Sample, fresh
+from modelrollout.ledger import (
+    NOBODY_OUTSIDE,
+    Ledger,
+    Look,
+    Looks,
+    Scrapes,
+    after,
+    judged,
+    resumed,
+    rules_of,
+    under,
+)
+
+WATCH = Watch(timedelta(seconds=5), candidate="bbbb", stable="aaaa", epoch="bbbb.0")
+DRAINING = Watch(timedelta(seconds=5), candidate="bbbb", stable="aaaa", outside=("aaaa",), epoch="bbbb.0")
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def look(revision: str, requests: int, errors: int = 0, *, pod: str = "") -> Look:
+    name = pod or f"churn-{revision}-1"
+    return Look(f"uid-{name}", revision, Sample(name, f"{name}:1", requests, errors, 0))
+
+
+def silent(revision: str) -> Look:
+    return Look(f"uid-churn-{revision}-1", revision, None, "no answer within 3 s")
+
+
+def unsent(revision: str) -> Look:
+    return Look(f"uid-churn-{revision}-1", revision, None, "too many", sent=False)
+
+
+def rounds(*looks: tuple[Look, ...], watch: Watch = WATCH, ledger: Ledger | None = None, every: float = 5.0) -> Ledger:
+    """The ledger after rounds that are 5 s apart."""
+    found = under(ledger or Ledger(), watch)
+    begun = 100.0 if ledger is None or ledger.at is None else ledger.at + every
+    for index, pods in enumerate(looks):
+        found = after(found, Looks(begun + every * index, pods), watch, rules_of(Health(), watch))
+    return found
+
+
+def test_the_first_round_is_an_origin_and_counts_nothing() -> None:
+    ledger = rounds((look("aaaa", 1000), look("bbbb", 500, 400)))
+
+    assert (ledger.traffic, ledger.watched, ledger.verdict.requests) == (Traffic(0, 0, NOBODY_OUTSIDE), timedelta(0), 0)
+
+
+def test_later_rounds_count_what_was_answered_in_between() -> None:
+    ledger = rounds(
+        (look("aaaa", 1000), look("bbbb", 500)),
+        (look("aaaa", 1030), look("bbbb", 510)),
+        (look("aaaa", 1060), look("bbbb", 520)),
+    )
+
+    assert (ledger.traffic.candidate, ledger.traffic.stable) == (20, 60)
+    assert (ledger.verdict.requests, ledger.verdict.candidate) == (20, None)
+    assert ledger.watched == timedelta(seconds=10)
+
+
+def test_a_candidate_that_fails_everything_is_found() -> None:
+    ledger = rounds((look("aaaa", 0), look("bbbb", 0)), (look("aaaa", 30), look("bbbb", 30, 30)))
+
+    assert ledger.verdict.candidate is not None
+    assert ledger.verdict.candidate.metric == "errorRate"
+
+
+def test_a_counter_that_starts_anew_counts_nothing_backwards() -> None:
+    ledger = rounds((look("bbbb", 500),), (look("bbbb", 3),), (look("bbbb", 13),))
+
+    assert ledger.traffic.candidate == 10
+
+
+def test_time_is_watched_only_while_a_pod_answers_and_a_late_round_counts_little() -> None:
+    answered = rounds((look("aaaa", 1),), (look("aaaa", 2),))
+    blind = rounds((silent("aaaa"),), ledger=answered)
+    late = rounds((look("aaaa", 3),), ledger=blind, every=3600)
+
+    assert [one.watched.total_seconds() for one in (answered, blind, late)] == [5, 5, 13]
+
+
+def test_failed_scrapes_are_counted_in_a_row_and_unsent_ones_not_at_all() -> None:
+    ledger = rounds((silent("bbbb"),), (silent("bbbb"),), (unsent("bbbb"),))
+    assert ledger.scrapes("uid-churn-bbbb-1") == Scrapes(failed=2, answered=False)
+
+    ledger = rounds((look("bbbb", 1),), ledger=ledger)
+    assert ledger.scrapes("uid-churn-bbbb-1") == Scrapes(failed=0, answered=True)
+    assert ledger.scrapes("uid-of-nobody") == Scrapes()
+
+
+def test_a_pod_that_is_gone_leaves_nothing_behind() -> None:
+    ledger = rounds((silent("bbbb"), look("aaaa", 1)), (look("aaaa", 2),))
+
+    assert set(ledger.pods) == {"uid-churn-aaaa-1"}
+
+
+def test_it_is_quiet_outside_for_as_long_as_no_pod_there_counts_a_request() -> None:
+    before = rounds((look("aaaa", 100), look("bbbb", 0)), watch=WATCH)
+    busy = rounds((look("aaaa", 120),), (look("aaaa", 127),), watch=DRAINING, ledger=before)
+    assert (busy.traffic.outside_quiet, busy.traffic.outside_last) == (timedelta(0), 7)
+
+    quiet = rounds((look("aaaa", 127),), (look("aaaa", 127),), watch=DRAINING, ledger=busy)
+    assert (quiet.traffic.outside_quiet, quiet.traffic.outside_last) == (timedelta(seconds=10), 7)
+
+
+def test_a_pod_outside_that_does_not_answer_is_not_called_quiet() -> None:
+    quiet = rounds((look("aaaa", 5),), (look("aaaa", 5),), (look("aaaa", 5),), watch=DRAINING)
+    assert quiet.traffic.outside_quiet == timedelta(seconds=10)
+
+    assert rounds((silent("aaaa"),), watch=DRAINING, ledger=quiet).traffic.outside_quiet == timedelta(0)
+
+
+def test_nobody_outside_is_quiet() -> None:
+    ledger = rounds((look("bbbb", 5),), watch=DRAINING)
+
+    assert ledger.traffic.outside_quiet == NOBODY_OUTSIDE
+
+
+def test_another_epoch_begins_with_nothing_but_the_origins() -> None:
+    ledger = rounds((look("aaaa", 0), look("bbbb", 0)), (look("aaaa", 30), look("bbbb", 30, 30)))
+    other = under(ledger, Watch(WATCH.interval, "bbbb", "aaaa", epoch="bbbb.1"))
+
+    assert (other.epoch, other.verdict, other.watched, other.traffic) == (
+        "bbbb.1",
+        NOTHING_SEEN,
+        timedelta(0),
+        Traffic(),
+    )
+    assert (other.origins, other.at) == (ledger.origins, None)
+    assert under(ledger, WATCH) is ledger
+
+
+def test_what_is_not_watched_has_no_ledger() -> None:
+    assert under(rounds((look("aaaa", 0),)), None) == Ledger()
+
+
+def test_a_restart_goes_on_from_the_checkpoint_with_no_origin() -> None:
+    ledger = rounds((look("aaaa", 0), look("bbbb", 0)), (look("aaaa", 300), look("bbbb", 40, 1)))
+    kept: dict[str, Any] = {"epoch": ledger.epoch, "watched": ledger.watched, "evidence": ledger.packed}
+    again = judged(resumed(Checkpoint(time=NOW, **kept)), rules_of(Health(), WATCH))
+
+    assert (again.epoch, again.watched, again.verdict.requests) == ("bbbb.0", timedelta(seconds=5), 40)
+    assert rounds((look("aaaa", 400), look("bbbb", 90)), ledger=again).verdict.requests == 40
+
+
+def test_a_checkpoint_that_cannot_be_read_is_no_evidence() -> None:
+    again = resumed(Checkpoint(time=NOW, epoch="e", watched=timedelta(seconds=9), evidence="!!!"))
+
+    assert (again.evidence, again.watched) == (fresh(), timedelta(seconds=9))
+    assert resumed(None) == Ledger()
+
+
+def test_an_epoch_spends_its_share_of_alpha() -> None:
+    whole, part = (rules_of(Health(), Watch(WATCH.interval, share=share)) for share in (1.0, 0.125))
+
+    assert part.alpha == whole.alpha / 8

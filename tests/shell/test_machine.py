@@ -1,0 +1,139 @@
+"""The whole operator process, kopf included, against a small API server over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from kube.apiserver import ApiServer, Asked, refuse, serving
+from shell.loops import rollout_object
+
+from modelrollout import names
+from modelrollout.kube.resources import DEPLOYMENTS, MODEL_ROLLOUTS, PODS, SERVICES
+from modelrollout.settings import Settings
+from modelrollout.shell import operator as shell
+
+Object = dict[str, Any]
+
+
+@asynccontextmanager
+async def operating(server: ApiServer, folder: Path) -> AsyncIterator[None]:
+    """An operator with that API server, until the block ends."""
+    cluster = f"{{name: x, cluster: {{server: '{server.url}'}}}}"
+    context = "{name: x, context: {cluster: x, user: x}}"
+    users = "{name: x, user: {token: t}}"
+    (folder / "config").write_text(
+        f"{{apiVersion: v1, kind: Config, current-context: x, clusters: [{cluster}], "
+        f"contexts: [{context}], users: [{users}]}}"
+    )
+    settings = Settings(kubeconfig=str(folder / "config"), host="127.0.0.1", port=0)
+    task = asyncio.create_task(shell.operate(settings))
+    try:
+        yield
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(check: Callable[[], Any], seconds: float = 20.0) -> Any:
+    async with asyncio.timeout(seconds):
+        while not (found := check()):  # noqa: ASYNC110  # polls another program
+            await asyncio.sleep(0.01)
+    return found
+
+
+def made(api: ApiServer, name: str = "churn") -> Callable[[], Any]:
+    return lambda: [one for one in api.all(DEPLOYMENTS) if one["metadata"]["labels"][names.NAME_LABEL] == name]
+
+
+def become_ready(api: ApiServer, deployment: Object) -> None:
+    """What the kubelet and the controllers would do: one ready pod."""
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        "containerStatuses": [{"name": "server", "started": True, "restartCount": 0, "state": {"running": {}}}],
+    }
+    api.put(PODS, {"metadata": {"name": f"{deployment['metadata']['name']}-x", "labels": labels}, "status": status})
+
+
+def phase(api: ApiServer) -> str:
+    return str((api.get(MODEL_ROLLOUTS, "churn") or {}).get("status", {}).get("phase"))
+
+
+async def test_a_first_model_goes_out_and_a_settled_operator_writes_nothing(tmp_path: Path) -> None:
+    async with serving() as api, operating(api, tmp_path):
+        await until(lambda: api.watchers(MODEL_ROLLOUTS))
+        api.put(MODEL_ROLLOUTS, rollout_object(spec={"model": {"uri": "file:///m", "version": "1"}, "replicas": 1}))
+        (deployment,) = await until(made(api))
+        become_ready(api, deployment)
+        await until(lambda: phase(api) == "Stable")
+        await asyncio.sleep(0.3)
+        before = len(api.written())
+        api.put(PODS, api.all(PODS)[0])
+        await asyncio.sleep(0.5)
+
+        assert api.written()[before:] == []
+        assert api.get(SERVICES, "churn")["spec"]["selector"] == names.revision_selector(  # type: ignore[index]
+            "churn", deployment["metadata"]["labels"][names.REVISION_LABEL]
+        )
+
+    writes = api.written()
+    assert writes[0] == "update modelrollouts churn status"
+    assert "patch modelrollouts churn" not in writes
+
+
+async def test_it_lists_only_what_is_ours(tmp_path: Path) -> None:
+    selectors: dict[str, set[str]] = {}
+
+    async def script(asked: Asked) -> web.StreamResponse | None:
+        if asked.verb in {"list", "watch"}:
+            selectors.setdefault(asked.plural, set()).add(asked.query.get("labelSelector", ""))
+        return None
+
+    async with serving(ApiServer(script=script)) as api, operating(api, tmp_path):
+        await until(lambda: api.watchers(MODEL_ROLLOUTS) and api.watchers(PODS))
+
+    ours = {names.owned_selector()}
+    assert selectors.pop("modelrollouts") == {""}
+    assert selectors == dict.fromkeys(
+        ["deployments", "services", "pods", "controllerrevisions", "poddisruptionbudgets", "horizontalpodautoscalers"],
+        ours,
+    )
+
+
+@pytest.mark.parametrize("code", [403, 404, 410, 500])
+async def test_watches_that_are_refused_for_a_while_do_not_end_it(tmp_path: Path, code: int) -> None:
+    refused = True
+
+    async def script(asked: Asked) -> web.StreamResponse | None:
+        if refused and asked.verb in {"list", "watch"} and asked.plural != names.PLURAL:
+            return refuse(code, "Refused")
+        return None
+
+    async with serving(ApiServer(script=script)) as api, operating(api, tmp_path):
+        api.put(MODEL_ROLLOUTS, rollout_object())
+        await until(lambda: api.watchers(MODEL_ROLLOUTS))
+        await asyncio.sleep(0.2)
+        assert api.written() == []
+
+        refused = False
+        await until(made(api))
+
+
+async def test_a_rollout_that_is_deleted_is_forgotten_and_writes_no_more(tmp_path: Path) -> None:
+    async with serving() as api, operating(api, tmp_path):
+        api.put(MODEL_ROLLOUTS, rollout_object())
+        await until(lambda: made(api)() and api.watchers(MODEL_ROLLOUTS))
+        await asyncio.sleep(0.2)
+        api.remove(MODEL_ROLLOUTS, "churn")
+        await asyncio.sleep(0.2)
+        before = len(api.written())
+        api.remove(DEPLOYMENTS, made(api)()[0]["metadata"]["name"])
+        await asyncio.sleep(0.3)
+
+        assert api.written()[before:] == []

@@ -1,0 +1,129 @@
+"""Metrics and probes, over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from shell.loops import rollout_object
+
+from modelrollout.api.status import ModelRolloutStatus, Phase, Weights
+from modelrollout.metrics import Metrics
+from modelrollout.rollouts import Held, parse
+from modelrollout.shell.health import Health
+from modelrollout.shell.server import CannotListen, serve
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def asked(metrics: Metrics, health: Health) -> AsyncIterator[aiohttp.ClientSession]:
+    server = await serve("127.0.0.1", 0, metrics, health)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
+        yield session
+    await server.stop()
+
+
+async def answers(health: Health) -> list[tuple[int, str]]:
+    found = []
+    async with asked(Metrics(), health) as session:
+        for path in ("/healthz", "/readyz"):
+            async with session.get(path) as response:
+                found.append((response.status, await response.text()))
+    return found
+
+
+async def test_it_is_alive_from_the_start_and_ready_when_everything_was_listed() -> None:
+    health = Health()
+    assert await answers(health) == [(200, "ok"), (503, "waiting for the first lists")]
+
+    health.ready = True
+    assert await answers(health) == [(200, "ok"), (200, "ok")]
+
+
+async def test_a_task_that_ended_is_a_reason_to_restart() -> None:
+    async def work() -> None:
+        return
+
+    health = Health()
+    task = asyncio.create_task(work(), name="reflector of pods")
+    health.guard(task)
+    await task
+
+    assert (await answers(health))[0] == (503, "ended: reflector of pods")
+
+
+def test_an_event_loop_that_is_stuck_is_a_reason_to_restart() -> None:
+    clock = Clock()
+    health = Health(clock)
+    clock.now = 10.4
+    assert health.complaint() == ""
+
+    clock.now = 31.0
+    assert health.complaint() == "the event loop has been stuck for 30 s"
+
+
+async def test_a_port_that_is_taken_is_said_with_the_remedy() -> None:
+    first = await serve("127.0.0.1", 0, Metrics(), Health())
+    with pytest.raises(CannotListen, match=rf"cannot listen on 127\.0\.0\.1:{first.port} .*choose another with --port"):
+        await serve("127.0.0.1", first.port, Metrics(), Health())
+    await first.stop()
+
+
+def lines(metrics: Metrics, *starts: str) -> list[str]:
+    return [line for line in metrics.text().decode().splitlines() if line.startswith(starts)]
+
+
+async def test_metrics_are_served_as_prometheus_reads_them() -> None:
+    metrics = Metrics()
+    metrics.called("patch", "services", 409)
+    metrics.follow({"queue_depth": lambda: 7})
+    async with asked(metrics, Health()) as session, session.get("/metrics") as response:
+        text = await response.text()
+
+    assert response.headers["Content-Type"].startswith("text/plain")
+    assert 'modelrollout_api_calls_total{code="409",kind="services",verb="patch"} 1.0' in text
+    assert "modelrollout_queue_depth 7.0" in text
+
+
+def test_what_happens_is_counted_by_its_result() -> None:
+    metrics = Metrics()
+    metrics.reconciled("ok", 0.01)
+    metrics.scraped("failed", 3)
+    metrics.scraped("unsent", 0)
+    metrics.missed_event()
+
+    assert lines(
+        metrics, "modelrollout_scrapes_total{", "modelrollout_missed_events_total", "modelrollout_reconciles_t"
+    ) == [
+        'modelrollout_reconciles_total{result="ok"} 1.0',
+        'modelrollout_scrapes_total{result="failed"} 3.0',
+        "modelrollout_missed_events_total 1.0",
+    ]
+
+
+def test_a_rollout_shows_its_phase_and_weights_and_leaves_nothing_behind() -> None:
+    metrics = Metrics()
+    raw = rollout_object()
+    raw["metadata"]["namespace"] = "default"
+    held = Held(raw, parse(raw))
+    weights = Weights(asked=25, pods=20, served=19.5)
+    metrics.shown(held, ModelRolloutStatus(phase=Phase.PROGRESSING, weights=weights))
+
+    shown = [line for line in lines(metrics, "modelrollout_rollout_") if not line.endswith(" 0.0")]
+    assert shown == [
+        'modelrollout_rollout_phase{name="churn",namespace="default",phase="Progressing"} 1.0',
+        'modelrollout_rollout_weight{kind="asked",name="churn",namespace="default"} 25.0',
+        'modelrollout_rollout_weight{kind="pods",name="churn",namespace="default"} 20.0',
+        'modelrollout_rollout_weight{kind="served",name="churn",namespace="default"} 19.5',
+    ]
+
+    metrics.gone("default/churn")
+    metrics.gone("default/churn")
+    assert lines(metrics, "modelrollout_rollout_") == []
