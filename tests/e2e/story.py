@@ -1,0 +1,115 @@
+"""Example folders as stories: acts that are played on the cluster, and what people then read.
+
+expected.txt has one section per act. Its heading says what is applied, which requests come and what is waited for:
+
+    == 02-v2.yaml, smooth requests, until Ready
+
+Below it stand the conditions and then the Events of the act, as they read with the volatile parts masked (`mask`).
+A last line says what became of the requests: "requests: none lost", or that some are lost with their pods.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from stage.rollout import Condition, Happening
+
+HEADING = re.compile(r"== (?P<file>\S+), (?P<rows>\w+) requests, until (?P<condition>\w+)( because (?P<reason>\w+))?")
+NONE_LOST = "requests: none lost"
+SOME_LOST = "requests: some lost with the pods that died"
+
+MASKS = (
+    (re.compile(r" \([0-9a-f]{8}\)"), ""),
+    (re.compile(r"\b([a-z0-9-]+)-[0-9a-f]{8}-[a-z0-9]{6,10}-[a-z0-9]{5}\b"), r"\1-POD"),
+    (re.compile(r"\b([a-z0-9-]+)-[0-9a-f]{8}\b"), r"\1-REVISION"),
+    (re.compile(r"\b\d+ of (the last )?\d+(?! pods| restarts)"), "# of #"),
+    (re.compile(r"\b\d+ of (?=minSamples)"), "# of "),
+    (re.compile(r"\b\d+(\.\d+)? %(?=\))"), "# %"),
+)
+"""Volatile: revisions' hashes (the version before them stays), pods' names, counts of requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One section of a story."""
+
+    heading: str
+    file: str
+    """The manifest that is applied; "nothing" leaves the cluster as it is."""
+    rows: str
+    """Which requests come: no, smooth, coarse, mixed or refusable ones."""
+    condition: str
+    """The condition that has to become True."""
+    reason: str
+    """Its reason; empty for any."""
+    text: str
+    """What is expected after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    folder: Path
+    acts: tuple[Act, ...]
+    requests: str
+    """The last line."""
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+class Unplayable(Exception):  # noqa: N818  # says what is wrong with the file
+    """An expected.txt that cannot be read; the text says where."""
+
+
+def read(folder: Path) -> Story:
+    """Read a story.
+
+    Raises:
+        Unplayable: a heading is missing or is not of its form.
+
+    """
+    lines = (folder / "expected.txt").read_text().splitlines()
+    requests = lines.pop() if lines and lines[-1].startswith("requests: ") else NONE_LOST
+    sections = [index for index, line in enumerate(lines) if line.startswith("== ")]
+    if not sections or sections[0] != 0:
+        raise Unplayable(
+            f"{folder.name}/expected.txt does not begin with a heading (== FILE, ROWS requests, until ...)"
+        )
+    ends = [*sections[1:], len(lines)]
+    return Story(folder, tuple(_act(folder, lines[a:b]) for a, b in zip(sections, ends, strict=True)), requests)
+
+
+def _act(folder: Path, lines: list[str]) -> Act:
+    found = HEADING.fullmatch(lines[0])
+    if found is None:
+        raise Unplayable(f'{folder.name}/expected.txt: "{lines[0]}" is no heading')
+    parts = found.groupdict("")
+    text = "\n".join(lines[1:]).strip()
+    return Act(lines[0], parts["file"], parts["rows"], parts["condition"], parts["reason"], text)
+
+
+def written(story: Story, told: list[str]) -> str:
+    """The story as expected.txt has it, with what was told of each act."""
+    acts = [f"{act.heading}\n{text}\n" for act, text in zip(story.acts, told, strict=True)]
+    return "\n".join([*acts, story.requests, ""])
+
+
+def tell(conditions: dict[str, Condition], happenings: list[Happening]) -> str:
+    """Conditions and Events as sentences, masked; an Event that repeats the one before is told once."""
+    told = [
+        f"{one.type:<12} {one.status:<6} {one.reason}" + (f": {mask(one.message)}" if one.message else "")
+        for one in conditions.values()
+    ]
+    events: list[str] = []
+    for one in happenings:
+        line = f"  {one.type} {one.reason}: {mask(one.message)}"
+        if line not in events[-1:]:
+            events.append(line)
+    return "\n".join([*told, "Events:", *events])
+
+
+def mask(message: str) -> str:
+    for pattern, instead in MASKS:
+        message = pattern.sub(instead, message)
+    return message

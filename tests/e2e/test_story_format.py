@@ -1,0 +1,65 @@
+"""Every story can be read, and what is volatile in what people read is masked."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from e2e.story import Act, Unplayable, mask, read, tell, written
+
+from stage.rollout import Condition, Happening
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+STORIES = sorted(path.parent for path in EXAMPLES.glob("*/expected.txt"))
+
+
+@pytest.mark.parametrize("folder", STORIES, ids=lambda folder: folder.name)
+def test_a_story_names_all_its_manifests_in_order_and_explains_itself(folder: Path) -> None:
+    named = [act.file for act in read(folder).acts if act.file != "nothing"]
+    assert named == sorted(path.name for path in folder.glob("*.yaml"))
+    assert (folder / "README.md").read_text().startswith("# ")
+    assert all(act.text for act in read(folder).acts)
+
+
+@pytest.mark.parametrize("manifest", sorted(EXAMPLES.glob("*/[0-9]*.yaml")), ids=lambda path: str(path.parent.name))
+def test_a_manifest_is_one_rollout_of_the_name_that_the_story_looks_at(manifest: Path) -> None:
+    (obj,) = list(yaml.safe_load_all(manifest.read_text()))
+    assert (obj["kind"], obj["metadata"]["name"]) == ("ModelRollout", "churn")
+
+
+def test_an_act_is_read_from_its_heading(tmp_path: Path) -> None:
+    heading = "== 02-v2.yaml, smooth requests, until Reconciling because Paused"
+    (tmp_path / "expected.txt").write_text(f"{heading}\nReady  False\n\nrequests: none lost\n")
+    story = read(tmp_path)
+    assert story.acts == (Act(heading, "02-v2.yaml", "smooth", "Reconciling", "Paused", "Ready  False"),)
+    assert written(story, ["Ready  False"]) == (tmp_path / "expected.txt").read_text()
+
+
+def test_a_heading_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "expected.txt").write_text("== whatever\n")
+    with pytest.raises(Unplayable, match='"== whatever" is no heading'):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("message", "masked"),
+    [
+        ("back on 1.0.0 (7f3a9c21): x", "back on 1.0.0: x"),
+        ("31 of 40 requests failed (limit 5 %)", "# of # requests failed (limit # %)"),
+        ("most on churn-7f3a9c21-6c9d8b7f5-x2vq9", "most on churn-POD"),
+        ("churn-7f3a9c21 cannot make pods", "churn-REVISION cannot make pods"),
+        ("2 of 4 pods ready", "2 of 4 pods ready"),
+        ("bakes for 5 s", "bakes for 5 s"),
+    ],
+)
+def test_hashes_pods_and_counts_of_requests_are_masked(message: str, masked: str) -> None:
+    assert mask(message) == masked
+
+
+def test_conditions_and_events_read_as_lines_and_repetitions_are_told_once() -> None:
+    conditions = {"Ready": Condition("Ready", "True", "Stable", "1.0.0 (7f3a9c21) serves", 1)}
+    event = Happening("Normal", "Promoted", "1.0.0 (7f3a9c21) is stable", "2026-01-01T00:00:00Z")
+    assert tell(conditions, [event, event]).splitlines() == [
+        "Ready        True   Stable: 1.0.0 serves",
+        "Events:",
+        "  Normal Promoted: 1.0.0 is stable",
+    ]
