@@ -1,0 +1,108 @@
+# Every target does its own set-up; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+CLUSTER_TOOL := $(PYTHON) local-cluster/cluster.py
+INSTALLED := .venv/installed
+MODELS := examples/models/out/trained
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
+
+.PHONY: install
+install: $(INSTALLED)  ## .venv with the command line, the tests' tools and the serving code
+
+$(INSTALLED): requirements.lock pyproject.toml local-cluster/prepare
+	local-cluster/prepare python
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: lock
+lock: install  ## resolve and pin all dependencies again, with hashes
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  pyproject.toml -o operator/requirements.lock
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  <(echo 'setuptools>=80') -o operator/build.lock
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  serving-image/requirements.in -c operator/requirements.lock -o serving-image/requirements.lock
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  pyproject.toml --extra dev serving-image/requirements.in examples/models/requirements.in \
+	  -c operator/requirements.lock -c serving-image/requirements.lock -o requirements.lock
+
+.PHONY: format
+format: install  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lint
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: install
+	$(BIN)/mypy
+
+.PHONY: layers
+layers: install
+	PYTHONPATH=serving-image $(BIN)/lint-imports
+
+.PHONY: generate
+generate: install  ## write crds/ and the chart's copy from the models
+	$(BIN)/python -m modelrollout.api.crd
+
+.PHONY: verify
+verify: install  ## fail when a generated file differs from what `make generate` writes
+	$(BIN)/python -m modelrollout.api.crd --check
+
+.PHONY: models
+models: $(MODELS)  ## train the example models
+
+$(MODELS): $(INSTALLED) examples/models/train.py
+	$(BIN)/python examples/models/train.py --out examples/models/out
+	touch $@
+
+.PHONY: fast
+fast: install models  ## the tests that need no cluster
+	$(BIN)/pytest -n 2 -m "not cluster" tests
+
+.PHONY: check
+check: lint types layers verify fast  ## what every commit passes: lint, types, layers, generated files, fast tests
+
+.PHONY: cluster-up
+cluster-up:  ## a local Kubernetes: CLUSTER=current, else kind, else built here
+	$(CLUSTER_TOOL) up
+
+.PHONY: cluster-down
+cluster-down:  ## take it away without a trace
+	$(CLUSTER_TOOL) down
+
+.PHONY: kubeconfig
+kubeconfig:  ## path of the cluster's kubeconfig
+	@$(CLUSTER_TOOL) kubeconfig
+
+.PHONY: image
+image: models  ## build the images and load them into the cluster
+	$(CLUSTER_TOOL) image
+
+.PHONY: demo
+demo: install models  ## a rollout, a promotion and a rollback, live; KEEP=1 keeps the cluster
+	$(BIN)/python tests/suites.py demo
+
+.PHONY: test
+test: install models  ## everything, as CI runs it; KEEP=1 keeps the cluster
+	$(BIN)/python tests/suites.py test
+
+.PHONY: test-long
+test-long: install models  ## what does not fit into `make test`
+	$(BIN)/python tests/suites.py long
+
+.PHONY: bench
+bench: install models  ## how long a fault lasts: the distribution over rounds
+	$(BIN)/python tests/suites.py bench
