@@ -11,7 +11,10 @@ uvicorn's internals are used, at the one version that requirements.lock pins.
 """
 
 import asyncio
+import fcntl
 import random
+import termios
+from array import array
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +25,8 @@ from uvicorn.server import ServerState
 from modelserver.state import Phase, State
 
 LINGER_S = 2.0
+YOUNG_S = 1.0
+"""A client that has just connected is about to send something."""
 
 PREDICT_PATHS = frozenset({"/v1/predict", "/predict", "/v1/predict/batch"})
 
@@ -61,6 +66,14 @@ class HalfClosing(asyncio.Transport):
         self._inner.write_eof()
         self._inner.resume_reading()
 
+    def unread(self) -> bool:
+        """Bytes have arrived that the loop, busy with a model, has not come to read."""
+        if self._inner.is_closing():
+            return False
+        waiting = array("i", [0])
+        fcntl.ioctl(self._inner.get_extra_info("socket").fileno(), termios.FIONREAD, waiting)
+        return waiting[0] > 0
+
     def lost(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -88,7 +101,8 @@ class Connection(HttpToolsProtocol):
         self._door = door
         self._receiving = False
         self._answers_left = random.randint(*door.lifetime.answers)  # noqa: S311 - no secret
-        self._ends_at = loop.time() + random.uniform(*door.lifetime.seconds)  # noqa: S311
+        self._made_at = loop.time()
+        self._ends_at = self._made_at + random.uniform(*door.lifetime.seconds)  # noqa: S311
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(HalfClosing(transport, self.loop))
@@ -122,9 +136,16 @@ class Connection(HttpToolsProtocol):
 
     @property
     def idle(self) -> bool:
-        """Nothing is being received, computed or sent."""
-        return not self._receiving and (self.cycle is None or self.cycle.response_complete)
+        """Nothing is being received, computed or sent, and nothing is waiting to be."""
+        if self._receiving or self.transport.unread():
+            return False
+        if self.cycle is None:
+            return self.loop.time() > self._made_at + YOUNG_S
+        return self.cycle.response_complete
 
     def close_idle(self) -> None:
         if self.idle:
             self.transport.close()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.close_idle()

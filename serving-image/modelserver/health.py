@@ -4,21 +4,15 @@ Everything here runs in the main thread and touches only the shared state, so th
 is stuck. What a request that will never finish does to the counters is decided here too, at every look.
 """
 
-import os
-import resource
 import time
-from pathlib import Path
 from typing import Any
 
+from modelserver import memory
 from modelserver.state import Phase, State
 from modelserver.traffic import Counters
 from modelserver.window import Window
 
 STUCK_AFTER_S = 60.0
-LIMIT_FILES = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-STATM = Path("/proc/self/statm")
-NO_LIMIT = 1 << 60
-"""What cgroup v1 writes for "no limit" is near 2^63."""
 
 
 class Health:
@@ -27,7 +21,7 @@ class Health:
     def __init__(self, state: State) -> None:
         self._state = state
         self._window = Window(state.traffic.edges_ms)
-        self._memory_limit = memory_limit_bytes()
+        self._memory_limit = memory.limit_bytes()
         self._names = {
             "model_name": state.settings.name,
             "model_version": state.settings.version,
@@ -58,7 +52,7 @@ class Health:
             "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
             "window": self._window.until(counters),
             "cpu_seconds": time.process_time(),
-            "memory_bytes": memory_bytes(),
+            "memory_bytes": memory.used_bytes(),
             "memory_limit_bytes": self._memory_limit,
             "inflight": inflight,
             "oldest_inflight_s": round(oldest_s, 3),
@@ -98,24 +92,3 @@ class Health:
                 "counts": counters.prediction_counts,
             },
         }
-
-
-def memory_bytes() -> int:
-    """Resident memory of this process."""
-    try:
-        pages = int(STATM.read_text(encoding="ascii").split()[1])
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def memory_limit_bytes() -> int | None:
-    """The container's memory limit, or None without one."""
-    for file in LIMIT_FILES:
-        try:
-            text = file.read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        limit = int(text) if text.isdigit() else NO_LIMIT
-        return limit if limit < NO_LIMIT else None
-    return None

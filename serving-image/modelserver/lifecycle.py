@@ -22,7 +22,7 @@ from modelserver.state import Phase, State
 logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
-STOP_GRACE_S = 4.0
+STOP_GRACE_S = 3.0
 """On top of drain and request time-out, before a thread that hangs is left behind."""
 
 

@@ -89,19 +89,25 @@ class Serving(threading.Thread):
     async def _leave(self, server: asyncio.AbstractServer, port: ServerState) -> None:
         """Go on answering while endpoints move (each answer ends its connection), then finish, then close the idle."""
         await asyncio.sleep(self._state.settings.drain_s)
-        server.close()
         deadline = self._loop.time() + self._state.settings.request_timeout_s + LINGER_S
-        while _open(port) and self._loop.time() < deadline:
+        # Behind a slow model clients may still wait to be accepted: closing the listener would reset them.
+        while _busy(port) and self._loop.time() < deadline:  # noqa: ASYNC110 - they are many, and no event tells
+            await asyncio.sleep(LOOK_EVERY_S)
+        server.close()
+        while port.connections and self._loop.time() < deadline:
             for connection in _open(port):
                 connection.close_idle()
             await asyncio.sleep(LOOK_EVERY_S)
-        cut_off = [connection for connection in _open(port) if not connection.idle]
-        if cut_off:
+        if cut_off := _busy(port):
             logger.error("%d requests were cut off: they were not done in time", len(cut_off))
 
 
 def _open(port: ServerState) -> list[Connection]:
     return [connection for connection in port.connections if isinstance(connection, Connection)]
+
+
+def _busy(port: ServerState) -> list[Connection]:
+    return [connection for connection in _open(port) if not connection.idle]
 
 
 async def _keep_date(port: ServerState) -> None:

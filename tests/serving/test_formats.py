@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import skops.io
-from cancer import onnx_files
+from cancer.onnx_files import write as write_onnx
 from serving.apps import loaded, served
 from serving.processes import SERVING_IMAGE
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -155,7 +155,7 @@ def test_a_file_without_an_estimator_is_unreadable(tmp_path: Path) -> None:
 def test_metadata_that_is_no_json_is_unreadable(models: Path, tmp_path: Path) -> None:
     model = onnx.load(models / "v2.onnx")
     onnx.helper.set_model_props(model, {"feature_names": "mean radius, mean texture"})
-    onnx_files.write(tmp_path / "m.onnx", model)
+    write_onnx(tmp_path / "m.onnx", model)
 
     assert refusal(tmp_path / "m.onnx").startswith("unreadable model: the ONNX model's metadata cannot be read: ")
 

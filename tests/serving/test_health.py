@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from serving.apps import COLUMNS, Clock, FakeModel, Served, fake, served
 
+from modelserver import memory
 from modelserver.buckets import quantile
-from modelserver.health import memory_limit_bytes
 from modelserver.metrics import Metrics
 from modelserver.models import Artifact, Metadata, Rows, Scores
 from modelserver.traffic import Outcome
@@ -44,7 +44,7 @@ async def test_the_document_has_every_part_of_the_contract() -> None:
     assert found.pop("uptime_s") >= 0
     assert found.pop("cpu_seconds") > 0
     assert found.pop("memory_bytes") > 1_000_000
-    assert found.pop("memory_limit_bytes") == memory_limit_bytes()
+    assert found.pop("memory_limit_bytes") == memory.limit_bytes()
     edges = found["counters"]["latency"].pop("edges_ms")
     assert found["counters"]["latency"].pop("counts") == [0] * (len(edges) + 1)
     assert found == {

@@ -84,7 +84,7 @@ async def test_no_request_is_lost_through_sigterm_under_keep_alive_load(
 async def test_what_is_in_flight_at_the_end_of_the_drain_is_answered(
     models: Path, rows: list[dict[str, float]]
 ) -> None:
-    with running(models / "slow.onnx", MODEL_DRAIN_SECONDS="0.1") as server:
+    with running(models / "slow.onnx", MODEL_DRAIN_SECONDS="0.5") as server:
         connections = [KeepAlive(server.port) for _ in range(5)]
         body = json.dumps({"features": rows[0]}).encode()
         asked = [asyncio.create_task(connection.post("/v1/predict", body)) for connection in connections]
