@@ -261,3 +261,12 @@ async def test_every_answer_is_counted_by_verb_kind_and_code() -> None:
         await kube.close()
 
     assert counted == [("create", "services", 200), ("create", "services", 409)]
+
+
+async def test_a_namespace_that_is_being_deleted_is_told_from_a_missing_right() -> None:
+    details = {"causes": [{"reason": "NamespaceTerminating"}]}
+    status = {"code": 403, "reason": "Forbidden", "message": "unable to create new content", "details": details}
+    async with serving(ApiServer(script=always(web.json_response(status, status=403)))) as api:
+        error = await caught(api, lambda kube: kube.create(SERVICES, "default", {"metadata": {"name": "churn"}}))
+
+    assert type(error) is errors.NamespaceEnding

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from scrape.healths import pod
@@ -115,6 +116,17 @@ def test_never_more_scrapes_are_under_way_than_allowed_and_those_never_sent_say_
     looks = rounds.done[0][2].pods
     assert sum(look.sample is not None for look in looks) == 2 * MOST_IN_FLIGHT
     assert [(look.reason, look.sent) for look in looks[2 * MOST_IN_FLIGHT :]] == [(NEVER_SENT, False)] * 10
+
+
+def test_a_round_that_is_still_under_way_makes_the_next_one_fall_out() -> None:
+    async def script(scraper: Scraper) -> None:
+        scraper.watch("churn", Watch(timedelta(seconds=1), stable="aaaa"))
+        await asyncio.sleep(10)
+
+    rounds = play(Rounds(pods=MOST_IN_FLIGHT + 1, seconds=0.9), script)
+
+    assert len(rounds.done) >= 4
+    assert all(looks.at >= done for (done, _, _), (_, _, looks) in pairwise(rounds.done))
 
 
 def test_a_thousand_rollouts_make_a_steady_load() -> None:

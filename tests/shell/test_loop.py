@@ -12,7 +12,7 @@ from modelrollout import names
 from modelrollout.api.status import Phase
 from modelrollout.core.decision import Create, EnsureService, Route, Scale, Watch
 from modelrollout.judge import Sample
-from modelrollout.kube.errors import Conflict, Forbidden, Unavailable
+from modelrollout.kube.errors import Conflict, Forbidden, NamespaceEnding, Unavailable
 from modelrollout.kube.resources import DEPLOYMENTS, MODEL_ROLLOUTS, SERVICES
 from modelrollout.ledger import Look, Looks
 from modelrollout.shell.queue import UrgentFailure
@@ -319,3 +319,11 @@ async def test_what_is_left_of_an_earlier_rollout_of_this_name_is_waited_for_and
 
     assert [seen.taken for seen in world.seen] == ["", ""]
     assert world.selector() == STABLE
+
+
+async def test_a_namespace_that_is_being_deleted_is_no_failure() -> None:
+    ending = NamespaceEnding("unable to create new content")
+    world = World(api=Direct(faults={"create services": [ending]}))
+    world.decide(EnsureService(STABLE))
+
+    assert await world.turn() == timedelta(seconds=5)

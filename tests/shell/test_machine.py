@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from kube.apiserver import ApiServer, Asked, refuse, serving
+from kube.apiserver import ApiServer, Asked, connected, refuse, serving
 from shell.loops import rollout_object
 
 from modelrollout import names
 from modelrollout.kube.resources import DEPLOYMENTS, MODEL_ROLLOUTS, PODS, SERVICES
+from modelrollout.metrics import Metrics
 from modelrollout.settings import Settings
 from modelrollout.shell import operator as shell
+from modelrollout.shell.machine import Machine, Outside
 
 Object = dict[str, Any]
 
@@ -137,3 +139,47 @@ async def test_a_rollout_that_is_deleted_is_forgotten_and_writes_no_more(tmp_pat
         await asyncio.sleep(0.3)
 
         assert api.written()[before:] == []
+
+
+@asynccontextmanager
+async def machine(server: ApiServer) -> AsyncIterator[tuple[Machine, list[str]]]:
+    """The parts beside kopf, not started, and what they say has died."""
+    died: list[str] = []
+    async with connected(server) as kube:
+        made = Machine(Settings(host="127.0.0.1", port=0), Outside(kube, Metrics(), died.append))
+        yield made, died
+        await made.stop()
+
+
+async def test_the_regular_list_finds_what_events_missed_and_only_that() -> None:
+    async with serving() as api, machine(api) as (parts, _):
+        parts.seen(api.put(MODEL_ROLLOUTS, rollout_object()))
+        missed = rollout_object()
+        missed["metadata"] = {"name": "fraud", "uid": "uid-fraud"}
+        api.put(MODEL_ROLLOUTS, missed)
+        assert await parts.relist() == ["default/fraud"]
+        assert await parts.relist() == []
+
+        api.remove(MODEL_ROLLOUTS, "churn")
+        assert await parts.relist() == ["default/churn"]
+        assert parts.queue.depth == 2
+
+
+async def test_what_is_heard_of_within_the_grace_time_was_not_missed() -> None:
+    async with serving() as api, machine(api) as (parts, _):
+        raw = api.put(MODEL_ROLLOUTS, rollout_object())
+        asyncio.get_running_loop().call_later(0.02, parts.seen, raw)
+
+        assert await parts.relist(0.2) == []
+
+
+async def test_a_task_that_ends_ends_the_operator() -> None:
+    async def breaks() -> None:
+        raise ZeroDivisionError("bug")
+
+    async with serving() as api, machine(api) as (parts, died):
+        parts._spawn("reflector of pods", breaks())
+        await asyncio.sleep(0.01)
+
+        assert died == ["reflector of pods"]
+        assert parts.health.complaint() == "ended: reflector of pods"

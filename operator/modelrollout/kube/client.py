@@ -208,6 +208,9 @@ def _error(call: Call, answer: Answer) -> errors.KubeError:
     message = f"{call}: {answer.status} {status.get('message') or _start(answer.body)}"
     if answer.status == errors.TooManyRequests.code:
         return errors.TooManyRequests(message, _retry_after(answer, status))
+    causes = (status.get("details") or {}).get("causes") or []
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        return errors.NamespaceEnding(message)
     return errors.of_status(answer.status, str(status.get("reason", "")), message)
 
 

@@ -4,6 +4,7 @@
     ├── PermanentError       asking again changes nothing until somebody changes something
     │   ├── NotFound         404
     │   ├── Forbidden        401, 403: a right or a token is missing
+    │   │   └── NamespaceEnding  403: nothing is made any more in a namespace that is being deleted
     │   ├── AlreadyExists    409 with reason AlreadyExists: the name is taken
     │   └── Invalid          400, 405, 413, 415, 422: the object cannot be
     └── TemporaryError       asking again later may help
@@ -34,6 +35,10 @@ class NotFound(PermanentError):  # noqa: N818  # reads as what was found
 
 class Forbidden(PermanentError):  # noqa: N818
     code = 403
+
+
+class NamespaceEnding(Forbidden):
+    pass
 
 
 class AlreadyExists(PermanentError):  # noqa: N818

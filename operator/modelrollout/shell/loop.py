@@ -16,7 +16,7 @@ from modelrollout.actions import Scene
 from modelrollout.core.decision import Decision, Watch
 from modelrollout.core.facts import Rollout, Seen
 from modelrollout.events import Teller
-from modelrollout.kube.errors import Conflict, KubeError, NotFound, Unavailable
+from modelrollout.kube.errors import Conflict, KubeError, NamespaceEnding, NotFound, Unavailable
 from modelrollout.kube.resources import (
     AUTOSCALERS,
     CHILDREN,
@@ -38,6 +38,8 @@ from modelrollout.shell.queue import UrgentFailure
 TAKEN_FOR = timedelta(seconds=30)
 """How long an object of our name is believed to be somebody else's before it is tried again."""
 REREAD_SECONDS = 1.0
+ENDING_AGAIN = timedelta(seconds=5)
+"""Until a rollout is gone with its namespace."""
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +136,8 @@ class Loop:
             await apply.act(Scene(held.rollout, self._writer(decision)), decision)
         except NameTaken as error:
             return self._name_taken(held, error)
+        except NamespaceEnding:
+            return ENDING_AGAIN
         if held.rollout.key in self._taken:
             return min(decision.again or TAKEN_FOR, TAKEN_FOR)
         return decision.again

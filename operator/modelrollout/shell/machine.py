@@ -137,6 +137,19 @@ class Machine:
         if self.rollouts.remove(key_of(raw), raw["metadata"]["uid"]):
             self.queue.add(key_of(raw))
 
+    async def relist(self, grace: float = 0.0) -> list[str]:
+        """List all ModelRollouts; gives those of which we did not hear otherwise within the grace time."""
+        missed = []
+        for namespace in self._settings.scopes:
+            page = await self._outside.kube.list(MODEL_ROLLOUTS, namespace)
+            await asyncio.sleep(grace)
+            listed = {key_of(raw): raw for raw in page.items}
+            missed += [key for key, raw in listed.items() if self.rollouts.put(raw)]
+            missed += [key for key in self._lost(namespace, page) if key not in listed and self.rollouts.remove(key)]
+        for key in missed:
+            self.queue.add(key)
+        return missed
+
     async def _turn(self, key: str) -> timedelta | None:
         begun, result = time.monotonic(), "error"
         try:
@@ -196,7 +209,7 @@ class Machine:
         """Wait until the API server serves ModelRollouts; kopf looks for the resource once, at its start."""
         while True:
             try:
-                await self._list_all()
+                await self.relist()
             except NotFound:
                 log.warning(
                     "the API server does not know %s.%s yet; install the CRD, for instance: "
@@ -225,26 +238,13 @@ class Machine:
         while True:
             await asyncio.sleep(REPAIR_SECONDS)
             try:
-                missed = await self._list_all(GRACE_SECONDS)
+                missed = await self.relist(GRACE_SECONDS)
             except KubeError as error:
                 log.warning("the regular list of %s failed: %s", names.PLURAL, error)
                 continue
             for key in missed:
                 log.warning("%s: an event was missed; found by the regular list", key)
                 self._outside.metrics.missed_event()
-
-    async def _list_all(self, grace: float = 0.0) -> list[str]:
-        """List all ModelRollouts; gives those of which we did not hear otherwise within the grace time."""
-        missed = []
-        for namespace in self._settings.scopes:
-            page = await self._outside.kube.list(MODEL_ROLLOUTS, namespace)
-            await asyncio.sleep(grace)
-            listed = {key_of(raw): raw for raw in page.items}
-            missed += [key for key, raw in listed.items() if self.rollouts.put(raw)]
-            missed += [key for key in self._lost(namespace, page) if key not in listed and self.rollouts.remove(key)]
-        for key in missed:
-            self.queue.add(key)
-        return missed
 
     def _lost(self, namespace: str, page: Page) -> list[str]:
         """Rollouts of a namespace that are not newer than a list of it."""
