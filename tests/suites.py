@@ -126,6 +126,8 @@ def main(plan: str) -> int:
                 results.append(run(suite, Path(folder)))
                 if not results[-1].ok:
                     break
+    except KeyboardInterrupt:
+        print("\ninterrupted", flush=True)
     finally:
         if touched_cluster and os.environ.get("KEEP") != "1":
             subprocess.run((*CLUSTER, "down"), cwd=ROOT, check=False)

@@ -43,20 +43,23 @@ class Samples:
 
 
 async def look(rollout: Rollout) -> Sample:
-    """The EndpointSlices first, then the pods they name."""
+    """The EndpointSlices, whose pods tell their revision by their names, and the pods."""
     cluster = rollout.cluster
     slices = path_of("discovery.k8s.io/v1", "EndpointSlice", rollout.namespace)
     found = await cluster.list(slices, f"kubernetes.io/service-name={rollout.name}")
-    pods = await rollout.pods()
-    revisions = {pod["metadata"]["name"]: revision_of(pod) for pod in pods}
     behind = Counter(
-        revisions.get(endpoint["targetRef"]["name"], "gone")
+        endpoint["targetRef"]["name"].removeprefix(f"{rollout.name}-").partition("-")[0]
         for one in found
         for endpoint in one.get("endpoints") or ()
         if endpoint.get("conditions", {}).get("ready")
     )
+    pods = await rollout.pods()
     return Sample(
-        time.time(), behind, Counter(revision_of(pod) for pod in pods if ready(pod)), await rollout.selector()
+        time=time.time(),
+        behind=behind,
+        pods=Counter(revision_of(pod) for pod in pods if ready(pod)),
+        ending=Counter(revision_of(pod) for pod in pods if "deletionTimestamp" in pod["metadata"]),
+        selector=await rollout.selector(),
     )
 
 

@@ -14,7 +14,11 @@ from pathlib import Path
 
 from stage.rollout import Condition, Happening
 
-HEADING = re.compile(r"== (?P<file>\S+), (?P<rows>\w+) requests, until (?P<condition>\w+)( because (?P<reason>\w+))?")
+HEADING = re.compile(
+    r"== (?P<file>\S+), ((?P<rate>\d+) )?(?P<rows>\w+) requests( a second)?, "
+    r"until (?P<condition>\w+)( and (?P<also>\w+))?( because (?P<reason>\w+))?"
+)
+USUAL_RATE = 25
 NONE_LOST = "requests: none lost"
 SOME_LOST = "requests: some lost with the pods that died"
 
@@ -22,11 +26,14 @@ MASKS = (
     (re.compile(r" \([0-9a-f]{8}\)"), ""),
     (re.compile(r"\b([a-z0-9-]+)-[0-9a-f]{8}-[a-z0-9]{6,10}-[a-z0-9]{5}\b"), r"\1-POD"),
     (re.compile(r"\b([a-z0-9-]+)-[0-9a-f]{8}\b"), r"\1-REVISION"),
-    (re.compile(r"\b\d+ of (the last )?\d+(?! pods| restarts)"), "# of #"),
-    (re.compile(r"\b\d+ of (?=minSamples)"), "# of "),
+    (re.compile(r"\b\d+ of (the last )?\d+(?! pods?\b)"), "# of #"),
     (re.compile(r"\b\d+(\.\d+)? %(?=\))"), "# %"),
+    (re.compile(r", (all|most) on (\S+POD)"), r", most on \2"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),
+    (re.compile(r"ImageCannotBePulled \(.*?\);"), "ImageCannotBePulled (...);"),
 )
-"""Volatile: revisions' hashes (the version before them stays), pods' names, counts of requests."""
+"""Volatile: revisions' hashes (the version before them stays), pods' names, counts of requests, which pod had most of
+them, checksums of what was trained here, and what a container runtime says about a registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,12 @@ class Act:
     """The manifest that is applied; "nothing" leaves the cluster as it is."""
     rows: str
     """Which requests come: no, smooth, coarse, mixed or refusable ones."""
+    rate: int
+    """How many a second."""
     condition: str
     """The condition that has to become True."""
+    also: str
+    """Another one; empty for none."""
     reason: str
     """Its reason; empty for any."""
     text: str
@@ -86,7 +97,16 @@ def _act(folder: Path, lines: list[str]) -> Act:
         raise Unplayable(f'{folder.name}/expected.txt: "{lines[0]}" is no heading')
     parts = found.groupdict("")
     text = "\n".join(lines[1:]).strip()
-    return Act(lines[0], parts["file"], parts["rows"], parts["condition"], parts["reason"], text)
+    return Act(
+        lines[0],
+        parts["file"],
+        parts["rows"],
+        int(parts["rate"] or USUAL_RATE),
+        parts["condition"],
+        parts["also"],
+        parts["reason"],
+        text,
+    )
 
 
 def written(story: Story, told: list[str]) -> str:

@@ -43,7 +43,7 @@ async def test_a_promoted_model_that_goes_bad_gives_way_to_the_warm_one_and_that
     async with serving(prepared, churn, chain()) as now:
         await promoted(churn, bad("2.0.0"))
         await promoted(churn, bad("3.0.0"))
-        assert not of(now.revision, await churn.pods()), "the first model is no longer warm"
+        await churn.until_pods("the first model is no longer warm", lambda pods: not of(now.revision, pods))
 
         now.load.rows.use(rows_that(fail=True))
         await churn.until("the second is stable", is_stable("2.0.0"), 30)

@@ -6,6 +6,7 @@ With WRITE_STORIES=1 what was read is written into expected.txt instead, for a p
 import asyncio
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from stage.rollout import Happening, Rollout, conditions_of, is_true
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STORIES = sorted(path.parent for path in EXAMPLES.glob("*/expected.txt"))
-SHAPE = Shape(rate=25, kept=6, fresh_share=0.4, timeout=15)
+SHAPE = Shape(kept=6, fresh_share=0.4, timeout=15)
 
 LOOKS_FOR_EVENTS = 50
 
@@ -85,7 +86,7 @@ async def _under_requests(act: Act, story: Story, place: tuple[Programs, Rollout
     if wait_first:
         await play_act(act, story, tools, churn)
     target = await target_of(tools, churn)
-    async with steady(target, rows_called(act.rows), SHAPE) as load:
+    async with steady(target, rows_called(act.rows), replace(SHAPE, rate=act.rate)) as load:
         if wait_first:
             await _some(churn, load)
         else:
@@ -106,6 +107,6 @@ async def play_act(act: Act, story: Story, tools: Programs, churn: Rollout) -> N
     def reached(obj: dict[str, object]) -> bool:
         condition = conditions_of(obj).get(act.condition)
         right = condition is not None and (not act.reason or condition.reason == act.reason)
-        return right and is_true(obj, act.condition)
+        return right and is_true(obj, act.condition) and (not act.also or is_true(obj, act.also))
 
     await churn.until(act.heading, reached)

@@ -27,10 +27,12 @@ def test_a_manifest_is_one_rollout_of_the_name_that_the_story_looks_at(manifest:
 
 
 def test_an_act_is_read_from_its_heading(tmp_path: Path) -> None:
-    heading = "== 02-v2.yaml, smooth requests, until Reconciling because Paused"
+    heading = "== 02-v2.yaml, 8 smooth requests a second, until Reconciling and Available because Paused"
     (tmp_path / "expected.txt").write_text(f"{heading}\nReady  False\n\nrequests: none lost\n")
     story = read(tmp_path)
-    assert story.acts == (Act(heading, "02-v2.yaml", "smooth", "Reconciling", "Paused", "Ready  False"),)
+    assert story.acts == (
+        Act(heading, "02-v2.yaml", "smooth", 8, "Reconciling", "Available", "Paused", "Ready  False"),
+    )
     assert written(story, ["Ready  False"]) == (tmp_path / "expected.txt").read_text()
 
 
@@ -48,6 +50,10 @@ def test_a_heading_that_is_none_is_named(tmp_path: Path) -> None:
         ("most on churn-7f3a9c21-6c9d8b7f5-x2vq9", "most on churn-POD"),
         ("churn-7f3a9c21 cannot make pods", "churn-REVISION cannot make pods"),
         ("2 of 4 pods ready", "2 of 4 pods ready"),
+        ("0 of 1 pod ready", "0 of 1 pod ready"),
+        ("failed, all on churn-7f3a9c21-6c9d8b7f5-x2vq9", "failed, most on churn-POD"),
+        (f"has sha256 {'0f' * 32}", "has sha256 SHA256"),
+        ("ImageCannotBePulled (back-off (x) y); check it", "ImageCannotBePulled (...); check it"),
         ("bakes for 5 s", "bakes for 5 s"),
     ],
 )

@@ -45,7 +45,7 @@ async def test_a_candidate_that_does_not_fit_is_waited_for_and_goes_on_when_ther
     """The request for a label that no node has stands for a node that is full: the scheduler says no to both."""
     nowhere = {"spec": {"nodeSelector": {f"{churn.namespace}/room": "made"}}}
     server = SERVER | {"podTemplate": nowhere}
-    async with serving(prepared, churn, spec(progressDeadline="5s", strategy=ONE_STEP)) as now:
+    async with serving(prepared, churn, spec(progressDeadline="20s", strategy=ONE_STEP)) as now:
         await roll_out(churn, "v2", server=server)
         await churn.until_condition("WaitingForCluster")
         status = await churn.status()

@@ -141,6 +141,28 @@ def test_stable_is_held_to_the_same_limits() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("stable", "shared"),
+    [
+        pytest.param({"requests": 20, "errors": 19}, True, id="below the floor, and not every request"),
+        pytest.param({"requests": 3, "errors": 3}, True, id="three of three"),
+        pytest.param({"requests": 20, "errors": 1}, False, id="one of twenty is what the limit allows"),
+        pytest.param({"requests": 20}, False, id="none"),
+    ],
+)
+def test_a_failure_that_stable_shares_is_seen_before_stables_own_test_fires(
+    stable: dict[str, int], *, shared: bool
+) -> None:
+    assert (judged({"requests": 10, "errors": 10}, stable, minSamples=60).stable is not None) is shared
+
+
+def test_a_lower_bar_for_stable_needs_a_candidate_that_breaks_the_same_limit() -> None:
+    assert judged({"requests": 400}, {"requests": 20, "errors": 19}, minSamples=60).stable is None
+    slow = judged({"requests": 400, "slow": 100}, {"requests": 20, "errors": 19}, minSamples=60)
+    assert (message(slow.candidate) or "").startswith("p95LatencyMs")
+    assert slow.stable is None
+
+
 def test_stable_is_not_blamed_for_refusing_less_than_the_canary() -> None:
     assert judged({"requests": 100}, {"requests": 100, "refusals": 100}) == judge.Verdict(
         enough=True, requests=100, summary="0 of 100 failed"

@@ -1,4 +1,4 @@
-"""The stories that the operator has to live through: each is played once, killed after each write, and watched at rest."""
+"""The stories that the operator has to live through: each is played once, and again with a kill after each write."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from modelrollout.simulation.happenings import (
     Room,
     Tamper,
     Upgrade,
+    Writable,
     address,
     new_model,
 )
@@ -90,13 +91,10 @@ class Ending:
 class Story:
     scenario: Scenario
     ending: Ending
-    killed: bool = True
-    """Whether it is played again with a kill after each write."""
 
 
 def story(name: str, moments: tuple[Moment, ...], ending: Ending, **scenario: Any) -> Story:
-    killed = scenario.pop("killed", True)
-    return Story(Scenario(name, scenario.pop("spec", SPEC), moments, **scenario), ending, killed)
+    return Story(Scenario(name, scenario.pop("spec", SPEC), moments, **scenario), ending)
 
 
 def moment(do: Happening, until: Until = SETTLED, after: int = 0) -> Moment:
@@ -125,6 +123,12 @@ FORWARD = (
         GOES_OUT,
         Ending(V2, made=8),
         spec=spec(strategy={"canary": {"constantTotal": {"surge": 0}}}),
+    ),
+    story(
+        "promoted after lingering clients have left",
+        GOES_OUT,
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}, made=8),
+        linger=30,
     ),
     story("one replica promoted", GOES_OUT, Ending(V2, made=2), spec=spec(replicas=1)),
     story(
@@ -157,7 +161,17 @@ FORWARD = (
 BACKWARD = (
     story(
         "rolled back in a step",
-        (rolled_out(V2), moment(turns_bad(V2), at(50), 1)),
+        (rolled_out(V2), moment(turns_bad(V2), at(50))),
+        Ending(V1, "ErrorRate", {V1: "Promoted", V2: "Rejected"}),
+    ),
+    story(
+        "rolled back although the status cannot be written",
+        (
+            rolled_out(V2),
+            moment(Writable(writable=False), at(50)),
+            moment(turns_bad(V2), at(50)),
+            moment(Writable(writable=True), at(50), 12),
+        ),
         Ending(V1, "ErrorRate", {V1: "Promoted", V2: "Rejected"}),
     ),
     story(
@@ -255,10 +269,10 @@ BACKWARD = (
                 at(50, Stage.PAUSED),
                 6,
             ),
-            moment(turns_good(V1, V2), Until(reason="StableUnhealthy"), 25),
+            moment(turns_good(V1, V2), Until(reason="StableUnhealthy"), 12),
         ),
         Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
-        spec=spec(strategy={"canary": {"steps": [{"weight": 50, "pause": {"duration": "10s"}}]}}),
+        spec=spec(strategy={"canary": {"steps": [{"weight": 25}, {"weight": 50, "pause": {"duration": "10s"}}]}}),
     ),
     story(
         "everything fails after promotion, then a real fault",
@@ -402,7 +416,6 @@ PEOPLE = (
         Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
         rate=0,
         by_hand=True,
-        killed=False,
     ),
     story(
         "paused by a command across a kill",
@@ -533,7 +546,6 @@ PEOPLE = (
         Ending(V1, "Inconclusive", {V1: "Promoted"}),
         rate=0,
         quiet=75,
-        killed=False,
     ),
     story(
         "inconclusive rolls back",
@@ -551,7 +563,6 @@ PEOPLE = (
         rate=0,
         by_hand=True,
         quiet=40,
-        killed=False,
     ),
 )
 

@@ -14,6 +14,7 @@ from modelrollout.core.epochs import LONGEST_WINDOW, of_candidate, terms, terms_
 from modelrollout.core.routing import is_open, lost_all_pods, was_narrowed
 from modelrollout.core.stages import STAGES, is_overdue, restarts_of
 from modelrollout.core.turn import Moved, Turn, is_paused, stops_of
+from modelrollout.core.words import place
 
 
 def start(turn: Turn, status: ModelRolloutStatus) -> Moved:
@@ -120,7 +121,7 @@ def _again(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, why: st
         round=candidate.round + 1,
         restarts=restarts_of(turn, candidate),
     )
-    message = f"{why}; weight {candidate.weight} has to be passed again"
+    message = f"{why}; {place(candidate.weight)} has to be passed again"
     return Moved(status.but(candidate=again, hold=None), (Note("StepRepeated", message, warning=True),))
 
 
@@ -138,5 +139,5 @@ def _anew(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved
     """Evidence under other limits is worth nothing: the step, or the bake, gathers it anew."""
     baking = candidate.stage in {Stage.BAKING, Stage.DRAINING}
     anew = candidate.but(stage=Stage.BAKING if baking else Stage.JUDGING, since=turn.now, round=candidate.round + 1)
-    message = f"the limits were edited; weight {candidate.weight} gathers its evidence anew"
+    message = f"the limits were edited; {place(candidate.weight)} gathers its evidence anew"
     return Moved(status.but(candidate=anew, hold=None), (Note("EvidenceRestarted", message),))

@@ -66,6 +66,8 @@ def _seen_done(turn: Turn, status: ModelRolloutStatus) -> Moved:
     last, stable = status.last_command, status.stable
     if last is None or last.verb != RESTART or last.message == RESTARTED or stable is None:
         return Moved(status)
+    if last.outcome is not CommandOutcome.DONE:
+        return Moved(status)
     deployment = turn.seen.deployment(stable.revision)
     marked = deployment is not None and deployment.restarted == last.id
     moved_on = stable.revision != last.revision

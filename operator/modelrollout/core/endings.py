@@ -7,7 +7,7 @@ from modelrollout.api.status import Candidate, HistoryEntry, ModelRolloutStatus,
 from modelrollout.core.decision import Note
 from modelrollout.core.faults import Rejection
 from modelrollout.core.turn import Moved, Turn, entry_of, is_healthy, recorded, stop_of
-from modelrollout.core.words import called, cut, pods
+from modelrollout.core.words import called, cut, place, pods
 
 
 def promote(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, remark: str = "") -> Moved:
@@ -67,7 +67,7 @@ def reject(turn: Turn, status: ModelRolloutStatus, outcome: Outcome, why: Reject
     )
     status = recorded(status.but(candidate=None, hold=None, paused=False), entry)
     stable = called(status.stable.version, status.stable.revision) if status.stable is not None else "nothing"
-    at = f"at weight {candidate.weight}, step {candidate.step + 1}"
+    at = f"at {place(candidate.weight)}, step {candidate.step + 1}"
     message = cut(f"traffic goes back to {stable} {at}: {why.message}")
     return Moved(status, (Note("RolledBack", message, warning=outcome is Outcome.REJECTED),))
 
@@ -79,7 +79,7 @@ def supersede(turn: Turn, status: ModelRolloutStatus) -> Moved:
         return Moved(status)
     message = (
         f"{called(candidate.version, candidate.revision)} gives way to {called(current.version, current.revision)} "
-        f"at weight {candidate.weight}; traffic is on {called(stable.version, stable.revision)}"
+        f"at {place(candidate.weight)}; traffic is on {called(stable.version, stable.revision)}"
     )
     status = status.but(candidate=None, hold=None, paused=False)
     if entry_of(status, candidate.revision) is None:

@@ -139,6 +139,7 @@ def _with_candidate(turn: Turn, status: ModelRolloutStatus) -> ModelRolloutStatu
         candidate=Candidate(
             revision=current.revision,
             version=current.version,
+            step=plan.position(stops_of(turn, status), stop.weight),
             weight=stop.weight,
             since=turn.now,
             step_since=turn.now,

@@ -1,5 +1,6 @@
 """What a status shows to people and machines: phase, one sentence, weights, the scale subresource."""
 
+import re
 from datetime import datetime, timedelta
 
 from modelrollout import names
@@ -13,7 +14,7 @@ from modelrollout.core.plan import position
 from modelrollout.core.routing import selected
 from modelrollout.core.turn import Turn, entry_of, is_rejected, stop_of, stops_of
 from modelrollout.core.wayback import FAULT_NOT_IN_MODEL, NO_WAY_BACK
-from modelrollout.core.words import called, pods
+from modelrollout.core.words import called, place, pods
 
 REFRESHED = timedelta(seconds=10)
 CHECKPOINTED = timedelta(seconds=30)
@@ -86,9 +87,9 @@ def _on_the_way(status: ModelRolloutStatus, candidate: Candidate) -> Outlook:
 def _stage(candidate: Candidate) -> str:
     """What a stage that has just begun waits for."""
     return {
-        Stage.STARTING: f"waits for the pods of weight {candidate.weight}",
-        Stage.JUDGING: f"gathers evidence at weight {candidate.weight}",
-        Stage.PAUSED: f"weight {candidate.weight} has passed",
+        Stage.STARTING: f"waits for the pods of {place(candidate.weight)}",
+        Stage.JUDGING: f"gathers evidence at {place(candidate.weight)}",
+        Stage.PAUSED: f"{place(candidate.weight)} has passed",
         Stage.BAKING: "is watched at weight 100 before it is promoted",
         Stage.DRAINING: "waits until stable's pods get no more requests",
         Stage.WAITING: "waits for the cluster",
@@ -224,9 +225,23 @@ def _progressed(turn: Turn, before: ModelRolloutStatus, after: ModelRolloutStatu
     return before.checkpoint.evidence != after.checkpoint.evidence or (counts and moved_on)
 
 
-def _material(status: ModelRolloutStatus) -> ModelRolloutStatus:
-    """A status without the numbers that change at every look."""
-    weights = status.weights.but(served=None) if status.weights is not None else None
-    hold = status.hold.but(message="") if status.hold is not None else None
-    still = [condition.but(message="") for condition in status.conditions]
-    return status.but(weights=weights, hold=hold, message="", verdict="", checkpoint=None, conditions=still)
+NUMBERS = frozenset({"message", "verdict", "checkpoint", "weights", "hold", "conditions"})
+"""Fields that hold numbers or texts with numbers, which change at every look."""
+NUMBER = re.compile(r"[0-9.]+")
+
+
+def _wording(text: str) -> str:
+    """A text without its numbers: other words are news, other numbers are not."""
+    return NUMBER.sub("#", text)
+
+
+def _material(status: ModelRolloutStatus) -> list[object]:
+    """Everything of a status but the numbers that change at every look."""
+    weights, hold = status.weights, status.hold
+    return [
+        *(getattr(status, field) for field in ModelRolloutStatus.model_fields if field not in NUMBERS),
+        _wording(status.message),
+        (weights.asked, weights.pods) if weights is not None else None,
+        (hold.reason, hold.since) if hold is not None else None,
+        [(one.type, one.status, one.reason, one.observed_generation) for one in status.conditions],
+    ]

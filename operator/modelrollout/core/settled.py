@@ -47,7 +47,13 @@ def settled(turn: Turn, status: ModelRolloutStatus) -> Moved:
         return start(turn, status)
     if status.retreat is not None:
         return retreating(turn, status, status.retreat)
-    return watch_stable(turn, status)
+    return watch_stable(turn, _without_wait(status))
+
+
+def _without_wait(status: ModelRolloutStatus) -> ModelRolloutStatus:
+    """A wait for a warm model is over when the spec does not name that model any more."""
+    waits = status.hold is not None and status.hold.reason == holds.PROGRESSING
+    return status.but(hold=None) if waits else status
 
 
 def _switch(turn: Turn, status: ModelRolloutStatus, stable: Revision, current: Revision) -> Moved:
@@ -55,7 +61,7 @@ def _switch(turn: Turn, status: ModelRolloutStatus, stable: Revision, current: R
     name, size = called(current.version, current.revision), max(1, status.size)
     ready = turn.seen.ready(current.revision)
     if ready < size:
-        message = f"{name} is warm and serves again once {ready} of {pods(size)} are all ready"
+        message = f"{name} is warm and serves again once all its pods are ready: {ready} of {pods(size)}"
         return holds.hold(turn, status, holds.PROGRESSING, message)
     left = called(stable.version, stable.revision)
     message = f"the spec names {name} again, which is warm: it serves at once; {left} stays warm"

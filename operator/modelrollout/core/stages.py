@@ -13,7 +13,7 @@ from modelrollout.core.decision import Note
 from modelrollout.core.epochs import of_candidate, requests_of, watched_for
 from modelrollout.core.routing import lacks_group, stranger
 from modelrollout.core.turn import Moved, Turn, is_paused, stop_of, stops_of
-from modelrollout.core.words import called, pods, seconds
+from modelrollout.core.words import called, place, pods, seconds
 
 QUIET_AT_MOST = timedelta(seconds=90)
 MOST_RESTARTS_KEPT = 50
@@ -136,11 +136,16 @@ def _has_evidence(turn: Turn, candidate: Candidate, stop: plan.Stop) -> bool:
     return requests_of(turn, candidate) >= stop.samples and watched_for(turn, candidate) >= turn.spec.health.interval
 
 
+def _doubt(turn: Turn, candidate: Candidate) -> str:
+    return turn.seen.verdict.doubt if turn.seen.epoch == of_candidate(turn, candidate) else ""
+
+
 def _answered(turn: Turn, candidate: Candidate, stop: plan.Stop) -> str:
+    doubt = _doubt(turn, candidate)
+    if doubt:
+        return f"not proven bad, but too bad to pass: {doubt}"
     where = "the preview Service" if stop.preview else "the candidate"
-    answered = f"{where} has answered {requests_of(turn, candidate)} of {stop.samples} requests"
-    doubt = turn.seen.verdict.doubt if turn.seen.epoch == of_candidate(turn, candidate) else ""
-    return f"{answered}; {doubt}" if doubt else answered
+    return f"{where} has answered {requests_of(turn, candidate)} of {stop.samples} requests"
 
 
 def _passed(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved:
@@ -150,7 +155,7 @@ def _passed(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Mov
         return onward(turn, status, candidate)
     length = stop.pause.duration
     waits = "a person to promote or abort it" if length is None else seconds(length)
-    message = f"weight {stop.weight} passed ({turn.seen.verdict.summary}); waits for {waits}"
+    message = f"{place(stop.weight)} passed ({turn.seen.verdict.summary}); waits for {waits}"
     paused = candidate.but(stage=Stage.PAUSED, since=turn.now)
     return Moved(status.but(candidate=paused, hold=None), (Note("StepPaused", message),))
 
@@ -161,10 +166,13 @@ def pausing(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Mov
     if candidate.forced:
         return onward(turn, status, candidate)
     if length is None:
-        message = f"at weight {stop.weight}; waits for a person to resume, promote or abort it"
+        message = f"at {place(stop.weight)}; waits for a person to resume, promote or abort it"
         return holds.hold(turn, status, holds.PAUSED, message)
+    doubt = _doubt(turn, candidate)
+    if doubt:
+        return holds.hold(turn, status, holds.PAUSED, f"at {place(stop.weight)}; does not go on yet: {doubt}")
     if watched_for(turn, candidate) < length:
-        return holds.hold(turn, status, holds.PAUSED, f"at weight {stop.weight} for {seconds(length)}")
+        return holds.hold(turn, status, holds.PAUSED, f"at {place(stop.weight)} for {seconds(length)}")
     return onward(turn, status, candidate)
 
 
@@ -173,7 +181,7 @@ def onward(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Move
     planned = stops_of(turn, status)
     ahead = plan.above(planned, candidate.weight)
     name = called(candidate.version, candidate.revision)
-    passed = Note("StepPassed", f"{name} passed weight {candidate.weight}: {turn.seen.verdict.summary}")
+    passed = Note("StepPassed", f"{name} passed {place(candidate.weight)}: {turn.seen.verdict.summary}")
     if not ahead:
         baking = candidate.but(stage=Stage.BAKING, since=turn.now)
         message = f"{name} has every request; it is watched for {seconds(turn.spec.bake)} before it is promoted"
@@ -237,7 +245,7 @@ def _inconclusive(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) 
     """The decision deadline is over without enough evidence: what `onInconclusive` says."""
     stop = stop_of(turn, status, candidate)
     took = seconds(turn.now - candidate.since)
-    message = f"no decision at weight {stop.weight} in {took}: {_answered(turn, candidate, stop)}"
+    message = f"no decision at {place(stop.weight)} in {took}: {_answered(turn, candidate, stop)}"
     choice = turn.spec.on_inconclusive
     if choice is OnInconclusive.ROLL_BACK:
         why = faults.Rejection(holds.INCONCLUSIVE, f"{message} (onInconclusive: rollBack)")
@@ -248,7 +256,7 @@ def _inconclusive(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) 
             return _passed(turn, status, candidate).after(note)
         drained = candidate.but(stage=Stage.DRAINING, since=turn.now)
         return Moved(status.but(candidate=drained, hold=None), (note,))
-    waits = f"no decision at weight {stop.weight} within {seconds(turn.spec.decision_deadline)} (decisionDeadline)"
+    waits = f"no decision at {place(stop.weight)} within {seconds(turn.spec.decision_deadline)} (decisionDeadline)"
     advice = "promote it, abort it, or send it traffic"
     return holds.hold(turn, status, holds.INCONCLUSIVE, f"{waits}: {_answered(turn, candidate, stop)}; {advice}")
 

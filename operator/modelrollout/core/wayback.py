@@ -31,7 +31,7 @@ FAULT_NOT_IN_MODEL = "FaultNotInModel"
 
 def watch_stable(turn: Turn, status: ModelRolloutStatus) -> Moved:
     """Look at stable without a candidate: a window after a move, then the watch, then nothing."""
-    if status.stable is None or not watched(turn, status):
+    if status.stable is None or not (watched(turn, status) or _is_cooling(status)):
         return Moved(status)
     bad = unhealthy(turn, status)
     if status.fault is not None:
@@ -99,11 +99,14 @@ def _healthy_again(turn: Turn, status: ModelRolloutStatus, fault: Fault) -> Move
 def _cooled(turn: Turn, status: ModelRolloutStatus) -> Moved:
     """Stable was marked bad and waited for the cooldown: it goes back even if it is quiet by now."""
     entry = entry_of(status, _stable(status).revision)
-    if entry is None or entry.outcome is not Outcome.UNHEALTHY or status.hold is None:
-        return Moved(status)
-    if status.hold.reason != COOLING_DOWN:
+    if entry is None or entry.outcome is not Outcome.UNHEALTHY or not _is_cooling(status):
         return Moved(status)
     return go_back(turn, status, Rejection(entry.reason, entry.message))
+
+
+def _is_cooling(status: ModelRolloutStatus) -> bool:
+    """Whether a move was put off: it happens even if the watch ends before the cooldown."""
+    return status.hold is not None and status.hold.reason == COOLING_DOWN
 
 
 def go_back(turn: Turn, status: ModelRolloutStatus, bad: Rejection) -> Moved:

@@ -11,6 +11,11 @@ def called(version: str, revision: str) -> str:
     return revision if version == revision else f"{version} ({revision})"
 
 
+def place(weight: int) -> str:
+    """Where in a rollout a weight is; only the preview of blue-green has weight 0."""
+    return f"weight {weight}" if weight else "the preview"
+
+
 def pods(count: int) -> str:
     return "1 pod" if count == 1 else f"{count} pods"
 

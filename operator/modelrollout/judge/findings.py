@@ -10,6 +10,7 @@ requests. Slowness is no failure and waits for the floor.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from modelrollout.judge.alarms import Alarm, Share, limit_alarm, split_alarm
 from modelrollout.judge.doubts import doubt
@@ -18,15 +19,19 @@ from modelrollout.judge.limits import LatencyLimit, Rules
 from modelrollout.judge.tallies import Tally
 from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
 
+LENIENT = 0.25
+"""The probability of a false alarm at which stable's trouble is taken for the same as the candidate's."""
+
 
 def verdict(evidence: Evidence, rules: Rules) -> Verdict:
     """What the evidence of one epoch says now. A candidate without requests has no finding and is never `enough`."""
     candidate, stable = evidence.candidate.total, evidence.stable.total
     if not candidate.requests and not stable.requests:
         return NOTHING_SEEN
+    against = _first(_against_candidate(evidence, rules))
     return Verdict(
-        candidate=_first(_against_candidate(evidence, rules)),
-        stable=_first(_limits_broken(evidence.stable, evidence.limits_ms, rules)),
+        candidate=against,
+        stable=_first(_limits_broken(evidence.stable, evidence.limits_ms, rules)) or _shared(evidence, rules, against),
         enough=candidate.requests >= rules.min_samples,
         doubt=doubt(evidence, rules),
         requests=candidate.requests,
@@ -37,6 +42,19 @@ def verdict(evidence: Evidence, rules: Rules) -> Verdict:
 
 def _first(findings: Iterator[Finding | None]) -> Finding | None:
     return next(filter(None, findings), None)
+
+
+def _shared(evidence: Evidence, rules: Rules, against: Finding | None) -> Finding | None:
+    """What speaks against stable, too, at a lower bar, once the candidate has broken the same limit.
+
+    When everything fails at once one arm's test fires first, perhaps by a single scrape: the other arm has more good
+    requests behind it, or is below the floor. 3 failures of 3, or 19 of 20, are then enough to blame nobody.
+    """
+    if against is None:
+        return None
+    lenient = replace(rules, min_samples=1, alpha=LENIENT)
+    found = _limits_broken(evidence.stable, evidence.limits_ms, lenient)
+    return next((one for one in found if one is not None and one.metric == against.metric), None)
 
 
 def _against_candidate(evidence: Evidence, rules: Rules) -> Iterator[Finding | None]:

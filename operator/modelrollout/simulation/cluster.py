@@ -33,6 +33,8 @@ class Load:
 
     rate: int = 20
     preview_rate: int = 20
+    linger: int = 0
+    """Seconds for which keep-alive clients stay on a pod that has left the endpoints, one request a second."""
     sent: int = 0
     failed: int = 0
     unserved: int = 0
@@ -63,6 +65,8 @@ class Cluster:
     load: Load = field(default_factory=Load)
     endpoints: tuple[Pod, ...] = ()
     preview_endpoints: tuple[Pod, ...] = ()
+    left: dict[str, int] = field(default_factory=dict)
+    """When each pod left the endpoints, by its uid."""
     made: int = 0
     """Pods ever made, for their names."""
     lost: bool = False
@@ -91,25 +95,35 @@ class Cluster:
             self._follow(deployment)
         self._end_orphans()
         self._schedule()
-        self.endpoints = tuple(self.selected(self.service))
+        endpoints = tuple(self.selected(self.service))
+        self.left |= {pod.uid: self.now for pod in self.endpoints if pod not in endpoints}
+        self.endpoints = endpoints
         self.preview_endpoints = tuple(self.selected(self.preview))
 
     def _send(self) -> None:
-        self._spread(self.endpoints, self.load.rate if self.service is not None else 0)
-        if self.preview is not None:
-            self._spread(self.preview_endpoints, self.load.preview_rate)
+        rate = self.load.rate
+        self.load.sent += rate
+        self.load.failed += self._spread(self.endpoints, rate)
+        if not self.endpoints:
+            self.load.unserved += rate
+        self._spread(self.preview_endpoints, self.load.preview_rate)
+        behind = {pod.uid for pod in self.endpoints}
+        linger = [pod for pod in self.pods if pod.uid not in behind and self._lingers(pod)]
+        self._spread(tuple(linger), len(linger))
 
-    def _spread(self, pods: tuple[Pod, ...], requests: int) -> None:
-        self.load.sent += requests
-        if not pods:
-            self.load.unserved += requests
-            return
-        share, left = divmod(requests, len(pods))
+    def _lingers(self, pod: Pod) -> bool:
+        return self.now - self.left.get(pod.uid, self.now) in range(1, self.load.linger + 1)
+
+    def _spread(self, pods: tuple[Pod, ...], requests: int) -> int:
+        """Send requests evenly over pods; gives how many were not answered well."""
+        failed = 0
+        share, left = divmod(requests, len(pods)) if pods else (0, 0)
         for index, pod in enumerate(pods):
             # The remainder goes round, so that each pod gets its share over time.
             count = share + (1 if (index + self.now) % len(pods) < left else 0)
-            self.load.failed += pod.answer(count, self.behaviour(pod.version))
+            failed += pod.answer(count, self.behaviour(pod.version))
             self.load.by_revision[pod.revision] = self.load.by_revision.get(pod.revision, 0) + count
+        return failed
 
     def _follow(self, deployment: Deployment) -> None:
         pods = self.pods_of(deployment.revision)

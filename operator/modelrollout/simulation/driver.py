@@ -9,11 +9,11 @@ from datetime import timedelta
 from math import ceil
 
 from modelrollout.core.decide import decide
-from modelrollout.core.decision import Watch
+from modelrollout.core.decision import Decision, Route, Watch
 from modelrollout.core.facts import PodSeen, Seen, ServiceSeen
 from modelrollout.ledger import Ledger, Look, Looks, after, judged, resumed, rules_of, under
 from modelrollout.simulation.pods import Pod, State
-from modelrollout.simulation.resource import Stale
+from modelrollout.simulation.resource import Stale, Unwritten
 from modelrollout.simulation.world import BEGINNING, Killed, World
 
 TURNS = 4
@@ -79,12 +79,19 @@ class Driver:
                 world.carry_out(action)
         except Stale:
             return True
+        except Unwritten:
+            return decision.urgent and self._retreat(decision)
         self.watch = decision.watch
         self.ledger = under(self._ledger(), decision.watch)
         again = None if decision.again is None else world.now + max(1, ceil(decision.again.total_seconds()))
         wrote = world.writes > before
         self.looked = None if wrote else Looked(version, seen, again)
         return wrote
+
+    def _retreat(self, decision: Decision) -> bool:
+        """Only move traffic to stable, whatever became of the status."""
+        safe = (one for one in decision.actions if isinstance(one, Route) and one.expected is None)
+        return any(self.world.carry_out(one) for one in safe)
 
     def _ledger(self) -> Ledger:
         return self.ledger if self.ledger is not None else resumed(self.world.resource.status.checkpoint)

@@ -1,7 +1,7 @@
 """What can happen to a rollout from outside: people, git, nodes, models that turn bad, and things that break."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from modelrollout import names
@@ -210,14 +210,13 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
-    """Time passes."""
+class Writable:
+    """Whether the API server takes writes of the status."""
 
-    said: str = "time passes"
-    _: None = field(default=None, repr=False)
+    writable: bool
 
     def happen(self, driver: Driver) -> None:
-        del driver
+        driver.world.resource.writable = self.writable
 
     def __str__(self) -> str:
-        return self.said
+        return f"the API server {'takes' if self.writable else 'refuses'} writes of the status"

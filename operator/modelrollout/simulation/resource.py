@@ -14,6 +14,10 @@ class Stale(Exception):  # noqa: N818  # what the API server calls a conflict
     """The object has changed since it was read."""
 
 
+class Unwritten(Exception):  # noqa: N818  # what became of a write
+    """The API server did not take a write of the status."""
+
+
 @dataclass(slots=True)
 class Resource:
     """One ModelRollout in the store."""
@@ -26,6 +30,8 @@ class Resource:
     status: ModelRolloutStatus = field(default_factory=ModelRolloutStatus)
     generation: int = 0
     version: int = 1
+    writable: bool = True
+    """Whether the API server takes writes of the status now."""
     largest: int = 0
     """Bytes of the largest status ever written."""
 
@@ -49,8 +55,11 @@ class Resource:
 
         Raises:
             Stale: another write came first.
+            Unwritten: the API server does not take it.
 
         """
+        if not self.writable:
+            raise Unwritten
         if version != self.version:
             raise Stale
         written = status.to_json()

@@ -71,7 +71,10 @@ def begin(scenario: Scenario, kill_after: Collection[int] = ()) -> Run:
     resource = Resource(ROLLOUT)
     resource.edit(scenario.spec)
     cluster = Cluster(
-        ROLLOUT, behaviours=dict(scenario.models), room=scenario.room, load=Load(scenario.rate, scenario.rate)
+        ROLLOUT,
+        behaviours=dict(scenario.models),
+        room=scenario.room,
+        load=Load(scenario.rate, scenario.rate, scenario.linger),
     )
     guard = Guard(spec=resource.parsed, steady=scenario.steady, by_hand=scenario.by_hand)
     world = World(cluster, resource, DEFAULT_IMAGE, guard, frozenset(kill_after))
@@ -89,7 +92,8 @@ def run(scenario: Scenario, kill_after: Collection[int] = ()) -> Run:
 def fork(run: Run, kill_after: Collection[int]) -> Run:
     """The same run from here on, with other kills; the original is not touched by what becomes of the copy."""
     world = run.world
-    unchanging: list[object] = [run.scenario, run.driver.ledger, run.driver.watch, run.driver.looked, *run.waiting, *world.entries]
+    driver = run.driver
+    unchanging: list[object] = [run.scenario, driver.ledger, driver.watch, driver.looked, *run.waiting, *world.entries]
     unchanging += [world.resource.status, world.resource.parsed, world.resource.written, *world.cluster.sources]
     unchanging += [one.source for one in world.cluster.deployments.values()]
     copied = copy.deepcopy(run, {id(one): one for one in unchanging})

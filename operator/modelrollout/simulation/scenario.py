@@ -67,6 +67,8 @@ class Scenario:
     """By version; those that are left out are good."""
     rate: int = 20
     """Requests a second."""
+    linger: int = 0
+    """Seconds for which keep-alive clients stay on pods that have left."""
     room: int | None = None
     """Pods that the cluster has room for."""
     steady: bool = True

@@ -1,6 +1,7 @@
 """A run told as text: one line for each thing that happened, was noted, or changed where the rollout stands."""
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from modelrollout.api.status import ModelRolloutStatus
 from modelrollout.simulation.run import Run
@@ -15,7 +16,7 @@ def tell(run: Run) -> str:
 def _lines(run: Run) -> Iterator[str]:
     status = ModelRolloutStatus()
     shown = ""
-    for entry in run.world.entries:
+    for entry, following in zip_longest(run.world.entries, run.world.entries[1:]):
         status = entry.status if entry.status is not None else status
         where = _where(status)
         if entry.kind == "happening":
@@ -23,7 +24,7 @@ def _lines(run: Run) -> Iterator[str]:
         elif entry.kind == "note":
             shown = where
             yield f"{_at(entry)}  {where:<44}  {entry.text}"
-        elif entry.kind == "commit" and where != shown:
+        elif entry.kind == "commit" and where != shown and (following is None or following.kind != "note"):
             shown = where
             yield f"{_at(entry)}  {where:<44}  {status.message}"
         elif entry.kind == "write":

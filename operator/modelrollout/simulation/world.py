@@ -58,6 +58,7 @@ class World:
 
         Raises:
             Stale: the resource has changed since that version.
+            Unwritten: the API server does not take it.
             Killed: the scenario ends the operator here.
 
         """

@@ -18,6 +18,7 @@ class Ending:
     status: int = 0
     version: str = ""
     revision: str = ""
+    process: str = ""
     closing: bool = True
     words: str = ""
 
@@ -39,8 +40,9 @@ async def attempt(connection: Connection, request: bytes, row: Row) -> Ending:
 
 def _judged(answer: Answer, row: Row) -> Ending:
     if 200 <= answer.status < 300:  # noqa: PLR2004  # HTTP's success
-        version, revision = _served_by(answer.body)
-        return Ending(Kind.ANSWERED, answer.status, version, revision, answer.closing)
+        version, prediction = _served_by(answer.body)
+        revision, _, process, *_ = [*prediction.split("-"), "", ""]
+        return Ending(Kind.ANSWERED, answer.status, version, revision, process, answer.closing)
     words = answer.body[:WORDS].decode("utf-8", "replace")
     return Ending(_kind(answer.status, row), answer.status, closing=answer.closing, words=words)
 
@@ -52,11 +54,11 @@ def _kind(status: int, row: Row) -> Kind:
 
 
 def _served_by(body: bytes) -> tuple[str, str]:
-    """Model version and revision of an answer; empty where it does not say."""
+    """Model version and prediction id of an answer; empty where it does not say."""
     try:
         fields = json.loads(body)
     except ValueError:
         return "", ""
     if not isinstance(fields, dict):
         return "", ""
-    return str(fields.get("model_version", "")), str(fields.get("prediction_id", "")).partition("-")[0]
+    return str(fields.get("model_version", "")), str(fields.get("prediction_id", ""))

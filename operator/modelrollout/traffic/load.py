@@ -156,6 +156,7 @@ class Load:
                 status=ending.status,
                 version=ending.version,
                 revision=ending.revision,
+                process=ending.process,
                 closing=ending.closing,
                 words=ending.words,
             )

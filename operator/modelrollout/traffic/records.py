@@ -53,6 +53,8 @@ class Record:
     """`model_version` of the answer."""
     revision: str = ""
     """Revision that answered, from `prediction_id`."""
+    process: str = ""
+    """Server process that answered, from `prediction_id`; each pod's is another one."""
     closing: bool = False
     """Whether the answer ended its connection."""
     words: str = ""

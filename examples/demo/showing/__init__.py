@@ -1,0 +1,1 @@
+"""The demo: what is done, what is seen, and how it is drawn."""

@@ -1,0 +1,184 @@
+"""What interrupts a step: deadlines, pauses, a cluster without room, edits, and faults that both arms share."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from core.steps import BEGUN, ENOUGH, FOR_A_PERSON, WHOLE, Wishes, advanced, ended, look
+from core.values import (
+    FAILING,
+    NOW,
+    PASSING,
+    STABLE_FAILING,
+    arm,
+    candidate,
+    deployment,
+    entry,
+    judged,
+    later,
+    pod,
+    seen,
+    shared,
+    status,
+    turn,
+)
+
+from modelrollout.api.status import (
+    Checkpoint,
+    Hold,
+    Outcome,
+    Routing,
+    Stage,
+)
+from modelrollout.core.epochs import of_candidate
+from modelrollout.core.facts import PodTrouble
+from modelrollout.judge.verdicts import Verdict
+
+
+@pytest.mark.parametrize(
+    ("choice", "hold", "told", "stage"),
+    [
+        ("hold", "Inconclusive", ["Inconclusive"], Stage.JUDGING),
+        ("rollBack", "", ["RolledBack"], None),
+        ("promote", "", ["Inconclusive", "StepPassed", "StepPassedThrough"], Stage.STARTING),
+    ],
+)
+def test_the_decision_deadline_does_what_on_inconclusive_says(
+    choice: str, hold: str, told: list[str], stage: Stage | None
+) -> None:
+    known = status(candidate=candidate(since=later(-3600)))
+    moved = advanced(judged(look(known, {"onInconclusive": choice}), Verdict(requests=3)))
+    here, held, notes = ended(moved)
+    assert (held, notes, here.stage if here is not None else None) == (hold, told, stage)
+
+
+def test_a_pause_outlasts_the_decision_deadline() -> None:
+    here = candidate(stage=Stage.PAUSED, since=later(-90_000))
+    moved = advanced(judged(look(status(candidate=here), FOR_A_PERSON), PASSING))
+    assert ended(moved) == (here, "Paused", [])
+
+
+def test_the_bake_comes_on_top_of_the_decision_deadline() -> None:
+    wishes = {"bake": "2h", "decisionDeadline": "1h"}
+    here = candidate(**WHOLE, stage=Stage.BAKING, since=later(-7200))
+    moved = advanced(judged(look(status(candidate=here), wishes, ready=4), Verdict(), watched=7199))
+    assert ended(moved) == (here, "Progressing", [])
+
+
+def test_after_a_pause_both_deadlines_are_put_off_by_its_length() -> None:
+    held = Hold(reason="Paused", message="paused by a person; resume it", since=later(-600))
+    here = candidate(since=later(-610), step_since=later(-620))
+    moved = advanced(judged(look(status(candidate=here, hold=held)), Verdict(requests=3)))
+    assert ended(moved) == (here.but(since=later(-10), step_since=later(-20)), "Progressing", ["Resumed"])
+
+
+def test_pods_that_are_late_by_their_own_fault_are_rejected() -> None:
+    here = candidate(stage=Stage.STARTING, routing=Routing.STABLE, step_since=later(-600))
+    broken = pod(2, ready=False, trouble=PodTrouble.PROBE_FAILING, words="503")
+    moved = advanced(turn(status(candidate=here), seen(arm(1, 4), (deployment(2, 1, against=1), (broken,)))))
+    message = (
+        "0 of 1 pod ready after 10 min (progressDeadline): churn-v2-1: ProbeFailing (503); look at the answers of "
+        "/ready"
+    )
+    assert moved.status == status(
+        history=[entry(1), entry(2, Outcome.REJECTED, reason="ProgressDeadlineExceeded", message=message, time=NOW)]
+    )
+
+
+def test_pods_that_the_cluster_has_no_room_for_are_waited_for_with_traffic_on_stable() -> None:
+    here = candidate(stage=Stage.STARTING, step_since=later(-600))
+    full = pod(2, ready=False, trouble=PodTrouble.UNSCHEDULABLE, words="Insufficient memory")
+    world = seen(arm(1, 4), (deployment(2, 1, against=1), (full,)), selector=shared())
+    moved = advanced(turn(status(candidate=here), world))
+    waiting = here.but(stage=Stage.WAITING, since=NOW, routing=Routing.STABLE, routed=False)
+    assert ended(moved) == (waiting, "WaitingForCluster", ["WaitingForCluster"])
+    assert moved.notes[0].message == (
+        "0 of 1 pod ready after 10 min (progressDeadline), so traffic is on stable; goes on by itself once this is "
+        "over: churn-v2-1: Unschedulable (Insufficient memory); make room or lower the requests"
+    )
+
+
+@pytest.mark.parametrize(
+    ("trouble", "ready", "changes", "hold", "told"),
+    [
+        (PodTrouble.UNSCHEDULABLE, False, {}, "WaitingForCluster", ["WaitingForCluster"]),
+        (None, False, BEGUN | {"round": 2}, "", ["Resumed"]),
+        (None, True, BEGUN | {"round": 2}, "", ["Resumed"]),
+    ],
+    ids=["still no room", "room again", "ready again"],
+)
+def test_a_step_that_waited_for_the_cluster_begins_anew_by_itself(
+    *, trouble: PodTrouble | None, ready: bool, changes: Wishes, hold: str, told: list[str]
+) -> None:
+    here = candidate(stage=Stage.WAITING, routing=Routing.STABLE, routed=False)
+    world = seen(arm(1, 4), (deployment(2, 1, against=1), (pod(2, ready=ready, trouble=trouble),)))
+    # Stable alone is what this routing means, so it counts as seen.
+    assert ended(advanced(turn(status(candidate=here), world))) == (
+        here.but(**changes, routed=True),
+        hold,
+        told,
+    )
+
+
+REPEATED: dict[str, Any] = BEGUN | {"routing": Routing.STABLE, "routed": False, "round": 2}
+
+
+def test_a_service_that_was_found_on_stable_alone_has_its_step_passed_again() -> None:
+    here = candidate()
+    moved = advanced(judged(look(status(candidate=here), service=seen().service), PASSING))
+    assert ended(moved) == (here.but(**REPEATED), "", ["StepRepeated"])
+
+
+def test_a_candidate_alone_that_loses_all_its_pods_has_its_step_passed_again() -> None:
+    here = candidate(**WHOLE, stage=Stage.BAKING)
+    moved = advanced(judged(look(status(candidate=here), ready=0), PASSING))
+    assert ended(moved) == (here.but(**REPEATED), "", ["StepRepeated"])
+
+
+def test_edited_limits_start_the_evidence_of_the_step_anew() -> None:
+    here = candidate()
+    before = look(status(candidate=here))
+    epoch = of_candidate(before, here)
+    checkpoint = Checkpoint(epoch=epoch, watched=timedelta(seconds=60), time=later(-5))
+    known = status(candidate=here, checkpoint=checkpoint)
+    edited = look(known, {"health": {"limits": {"errorRate": 0.01}}})
+    moved = advanced(replace(edited, seen=judged(before, PASSING).seen))
+    assert ended(moved) == (here.but(since=NOW, round=2), "", ["EvidenceRestarted"])
+    assert advanced(judged(look(known), Verdict())).notes == ()
+
+
+def test_edited_steps_keep_the_weight_and_go_on_with_the_first_one_above_it() -> None:
+    here = candidate(weight=25, step=1)
+    wishes = {"strategy": {"canary": {"steps": [{"weight": 5}, {"weight": 10}, {"weight": 20}, {"weight": 60}]}}}
+    moved = advanced(judged(look(status(candidate=here), wishes), Verdict()))
+    assert ended(moved) == (here.but(step=2), "Progressing", ["StepsEdited"])
+    assert moved.notes[0].message == "the steps were edited: weight 25 stays, the next is 60"
+
+
+def test_a_limit_that_both_arms_break_holds_and_looks_at_a_new_window() -> None:
+    here = candidate()
+    both = Verdict(candidate=FAILING, stable=STABLE_FAILING)
+    seen_now = look(status(candidate=here))
+    first = advanced(judged(seen_now, both, watched=10))
+    assert ended(first) == (here, "StableUnhealthy", ["StableUnhealthy"])
+    again = replace(seen_now, rollout=replace(seen_now.rollout, status=first.status))
+    assert ended(advanced(judged(again, both, watched=50))) == (
+        here.but(since=NOW, round=2),
+        "StableUnhealthy",
+        [],
+    )
+
+
+def test_nothing_passes_before_one_window_without_a_finding_after_both_arms_were_bad() -> None:
+    held = Hold(reason="StableUnhealthy", message="both break errorRate", since=later(-60))
+    here = look(status(candidate=candidate(), hold=held))
+    assert ended(advanced(judged(here, PASSING, watched=49)))[1:] == ("StableUnhealthy", [])
+    assert ended(advanced(judged(here, PASSING, watched=50)))[1:] == ("", ["StepPassed", "StepPassedThrough"])
+
+
+def test_restarts_of_the_step_before_are_not_counted_in_the_next() -> None:
+    known = status(candidate=candidate())
+    world = seen(arm(1, 4), arm(2, 1, against=1, restarts=1), selector=shared())
+    moved = advanced(judged(turn(known, world), ENOUGH))
+    assert moved.status.candidate == candidate(**BEGUN, weight=50, step=2, restarts={"v2-1": 1})

@@ -1,0 +1,85 @@
+"""The operator is replaced by a build with another default image and another pod template: nothing restarts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from e2e.acts import at_weight, candidate, roll_out, serving, stays
+from e2e.audit import AuditLog, by_operator
+from e2e.specs import spec
+
+from localcluster.choice import Driver
+from localcluster.cli import locked
+from localcluster.images import Image, make_images
+from modelrollout.traffic.summary import losses
+from stage.operator import TAG, install_operator
+from stage.programs import Programs
+from stage.rollout import Rollout, restarts
+
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(500)]
+
+ANOTHER = Image("modelrollout-operator-another", "tests/e2e/another-build/Dockerfile", "tests/e2e/another-build")
+WAITS = {"canary": {"steps": [{"weight": 50, "pause": {}}]}}
+
+
+@asynccontextmanager
+async def upgraded(tools: Programs) -> AsyncIterator[None]:
+    """The other build while the block runs, then this checkout's again."""
+    with locked(tools.places):
+        make_images(tools.places, [ANOTHER], Driver(tools.places.choice.read_text().strip()), TAG)
+    await install_operator(
+        tools,
+        f"image.repository=localhost/{ANOTHER.name}",
+        "server.image=localhost/modelrollout-server:of-a-later-release",
+    )
+    try:
+        yield
+    finally:
+        await install_operator(tools)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What an upgrade must not touch."""
+
+    pods: frozenset[tuple[str, int]]
+    """Each pod's uid with the restarts of its containers."""
+    revisions: frozenset[str]
+
+
+async def running(churn: Rollout) -> Running:
+    pods = await churn.pods()
+    return Running(
+        pods=frozenset((pod["metadata"]["uid"], restarts(pod)) for pod in pods),
+        revisions=frozenset(await churn.deployments()),
+    )
+
+
+async def test_an_upgrade_makes_no_revision_restarts_no_pod_and_writes_no_deployment(
+    prepared: Programs, churn: Rollout
+) -> None:
+    async with serving(prepared, churn, spec()) as now:
+        before, log = await running(churn), AuditLog.of(prepared)
+        async with upgraded(prepared):
+            await stays(churn, lambda obj: obj["status"]["phase"] == "Stable", looks=25)
+            assert await running(churn) == before
+            assert by_operator(log.writes(churn.namespace, "deployments")) == []
+    assert losses(now.load.records) == []
+
+
+async def test_an_upgrade_in_the_middle_of_a_step_changes_nothing_and_the_step_goes_on(
+    prepared: Programs, churn: Rollout
+) -> None:
+    async with serving(prepared, churn, spec(strategy=WAITS)) as now:
+        await roll_out(churn, "v2")
+        obj = await churn.until("the candidate waits at weight 50", at_weight(50, "Paused"))
+        before, log = await running(churn), AuditLog.of(prepared)
+        async with upgraded(prepared):
+            await stays(churn, at_weight(50, "Paused"), looks=25)
+            assert await running(churn) == before
+            assert by_operator(log.writes(churn.namespace, "deployments")) == []
+            await churn.command("promote", candidate(obj)["revision"], "1")
+            await churn.until_condition("Ready")
+            assert (await running(churn)).revisions == before.revisions
+    assert losses(now.load.records) == []
