@@ -28,12 +28,13 @@ MASKS = (
     (re.compile(r"\b([a-z0-9-]+)-[0-9a-f]{8}\b"), r"\1-REVISION"),
     (re.compile(r"\b\d+ of (the last )?\d+(?! pods?\b)"), "# of #"),
     (re.compile(r"\b\d+(\.\d+)? %(?=\))"), "# %"),
+    (re.compile(r"\b\d+\.\d+ s\b"), "# s"),
     (re.compile(r", (all|most) on (\S+POD)"), r", most on \2"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),
     (re.compile(r"ImageCannotBePulled \(.*?\);"), "ImageCannotBePulled (...);"),
 )
 """Volatile: revisions' hashes (the version before them stays), pods' names, counts of requests, which pod had most of
-them, checksums of what was trained here, and what a container runtime says about a registry."""
+them, measured times, checksums of what was trained here, and what a container runtime says about a registry."""
 
 
 @dataclass(frozen=True, slots=True)

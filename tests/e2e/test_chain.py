@@ -50,7 +50,7 @@ async def test_a_promoted_model_that_goes_bad_gives_way_to_the_warm_one_and_that
         now.load.rows.use(rows_that(fail=False))
         await churn.until("a healthy window has passed", lambda obj: "fault" not in obj["status"], 60)
         now.load.rows.use(rows_that(fail=True))
-        await churn.until("the first is stable", is_stable("1.0.0"), 90)
+        await churn.until("the first is stable", is_stable("1.0.0"))
         await stays(churn, is_stable("1.0.0"), looks=20)
     assert await outcomes(churn) == {"1.0.0": "Promoted", "2.0.0": "Unhealthy", "3.0.0": "Unhealthy"}
     reasons = [event.reason for event in await churn.events()]
@@ -74,7 +74,7 @@ async def test_when_everything_fails_at_once_there_is_one_move_one_mark_and_the_
         now.load.rows.use(rows_that(fail=False))
         await churn.until("the world is well again", lambda obj: "FaultNotInModel" not in conditions_of(obj), 60)
         now.load.rows.use(rows_that(fail=True))
-        await churn.until("the first is stable", is_stable("1.0.0"), 90)
+        await churn.until("the first is stable", is_stable("1.0.0"))
 
 
 async def test_a_model_without_an_earlier_one_stays_and_says_so_once(prepared: Programs, churn: Rollout) -> None:
@@ -106,7 +106,7 @@ async def test_an_earlier_model_that_cannot_load_is_marked_and_the_next_one_is_t
         await churn.cluster.apply(config_map("spoilt"), churn.namespace)
 
         now.load.rows.use(rows_that(fail=True))
-        await churn.until("the first is stable", is_stable("1.0.0"), 200)
+        await churn.until("the first is stable", is_stable("1.0.0"))
     assert await outcomes(churn) == {"1.0.0": "Promoted", "2.0.0": "Unhealthy", "3.0.0": "Unhealthy"}
 
 

@@ -55,6 +55,7 @@ def test_a_heading_that_is_none_is_named(tmp_path: Path) -> None:
         (f"has sha256 {'0f' * 32}", "has sha256 SHA256"),
         ("ImageCannotBePulled (back-off (x) y); check it", "ImageCannotBePulled (...); check it"),
         ("bakes for 5 s", "bakes for 5 s"),
+        ("at weight 25 after 7.54 s", "at weight 25 after # s"),
     ],
 )
 def test_hashes_pods_and_counts_of_requests_are_masked(message: str, masked: str) -> None:

@@ -8,7 +8,8 @@ from itertools import takewhile
 from typing import Any
 
 import pytest
-from simulation.stories import STORIES, Story
+from simulation.stories import STORIES
+from simulation.telling import Story
 
 from modelrollout.simulation import Run, run
 from modelrollout.simulation.run import begin, fork
@@ -18,7 +19,13 @@ SETTLED = 3
 """Seconds in the same final state after which a run is not watched any further."""
 
 
-TRODDEN = ("promoted", "warm previous, stable and canary", "way back to a cold model")
+TRODDEN = (
+    "promoted",
+    "warm previous, stable and canary",
+    "way back to a cold model",
+    "good, bad, second bad",
+    "blue-green promoted",
+)
 """Stories that others begin like; these are killed after every write from their first on."""
 
 

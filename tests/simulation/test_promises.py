@@ -1,7 +1,8 @@
 """Promises about time, pods and requests that a final state does not show."""
 
 import pytest
-from simulation.stories import SPEC, STORIES, V1, V2, Story, at, moment, rolled_out, spec, turns_bad
+from simulation.stories import STORIES
+from simulation.telling import SPEC, V1, V2, Story, at, moment, rolled_out, spec, turns_bad
 
 from modelrollout.api.status import Stage
 from modelrollout.core.facts import PodTrouble

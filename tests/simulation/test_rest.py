@@ -1,7 +1,8 @@
 """A system that has settled writes nothing for ten minutes, whatever it has settled into."""
 
 import pytest
-from simulation.stories import STORIES, Story
+from simulation.stories import STORIES
+from simulation.telling import Story
 
 from modelrollout.simulation import run
 

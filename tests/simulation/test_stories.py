@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from simulation.stories import STORIES, Story
+from simulation.stories import STORIES
+from simulation.telling import Story
 
 from modelrollout.simulation import Run, run
 from modelrollout.simulation.story import tell

@@ -29,12 +29,12 @@ def times(count: int) -> str:
 
 
 def seconds(value: timedelta) -> str:
-    """A duration in the unit that reads best: "90 s", "10 min", "2 h"."""
+    """A duration in the unit that reads best: "90 s", "10 min", "2 h"; a measured one as "7.5 s"."""
     whole = value.total_seconds()
     for unit, size in (("h", 3600), ("min", 60)):
         if whole >= size and whole % size == 0:
             return f"{whole / size:g} {unit}"
-    return f"{whole:g} s"
+    return f"{whole:g} s" if whole.is_integer() else f"{whole:.1f} s"
 
 
 def cut(text: str, longest: int = LONGEST) -> str:

@@ -1,0 +1,149 @@
+"""Stories of pods and clusters that fail, and of hands that change what the operator has made."""
+
+from simulation.telling import FAILING, GOES_OUT, SETTLED, V1, V2, Ending, at, moment, rolled_out, story
+
+from modelrollout.api.status import Phase, Stage
+from modelrollout.core.facts import PodTrouble
+from modelrollout.simulation.behaviours import Behaviour
+from modelrollout.simulation.happenings import Become, Blind, Delete, EraseStatus, Evict, Resize, Room, Tamper
+from modelrollout.simulation.scenario import Until
+
+FAULTS = (
+    story(
+        "cannot load",
+        GOES_OUT,
+        Ending(V1, "FeatureMismatch", {V1: "Promoted", V2: "Rejected"}),
+        models={
+            V2: Behaviour(
+                fails_to_load=PodTrouble.FEATURE_MISMATCH,
+                words="feature mismatch: expected 5 columns, model has 6",
+            )
+        },
+    ),
+    story(
+        "out of memory under traffic",
+        GOES_OUT,
+        Ending(V1, "OOMKilled", {V1: "Promoted", V2: "Rejected"}),
+        models={V2: Behaviour(oom_after=15)},
+    ),
+    story(
+        "server hangs",
+        GOES_OUT,
+        Ending(V1, "Unresponsive", {V1: "Promoted", V2: "Rejected"}),
+        models={V2: Behaviour(hangs_after=15)},
+    ),
+    story(
+        "crash loop with a flapping Ready",
+        GOES_OUT,
+        Ending(V1, "Crashed", {V1: "Promoted", V2: "Rejected"}),
+        models={V2: Behaviour(crashes_after=2, words="Segmentation fault")},
+    ),
+    story(
+        "slow",
+        GOES_OUT,
+        Ending(V1, "P95LatencyMs", {V1: "Promoted", V2: "Rejected"}),
+        models={V2: Behaviour(latency_ms=800)},
+    ),
+    story(
+        "refuses what stable answers",
+        GOES_OUT,
+        Ending(V1, "Refusals", {V1: "Promoted", V2: "Rejected"}),
+        models={V2: Behaviour(refusals=1.0)},
+    ),
+    story(
+        "never ready",
+        GOES_OUT,
+        Ending(V1, "ProgressDeadlineExceeded", {V1: "Promoted", V2: "Rejected"}),
+        models={V2: Behaviour(never_ready=True)},
+        quiet=50,
+    ),
+    story(
+        "the only canary pod is evicted",
+        (rolled_out(V2), moment(Evict(V2), at(25), 2)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
+        "every pod of the candidate is evicted in the bake",
+        (rolled_out(V2), moment(Evict(V2, 4), at(100, Stage.BAKING), 2)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
+        "no room for the canary, then room",
+        (rolled_out(V2), moment(Room(None), Until(stage=Stage.WAITING), 5)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+        room=4,
+    ),
+    story(
+        "image cannot be pulled, then it can",
+        (
+            rolled_out(V2),
+            moment(Become({V2: Behaviour()}, "the image is pushed"), Until(stage=Stage.WAITING), 5),
+        ),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+        models={V2: Behaviour(pullable=False)},
+    ),
+    story(
+        "blind on both arms",
+        (
+            rolled_out(V2),
+            moment(Blind(frozenset({V1, V2})), at(50), 1),
+            moment(Blind(), Until(reason="ScrapeBlocked"), 20),
+        ),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
+        "blind on the canary",
+        (rolled_out(V2), moment(Blind(frozenset({V2})), at(50), 1)),
+        Ending(V1, "Unresponsive", {V1: "Promoted", V2: "Rejected"}),
+    ),
+)
+
+HANDS = (
+    story(
+        "selector pointed at everything",
+        (rolled_out(V2), moment(Tamper(), at(50), 1)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
+        "selector pointed at stable in mid-step",
+        (rolled_out(V2), moment(Tamper(V1), at(50), 1)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
+        "selector pointed at the canary in mid-step",
+        (rolled_out(V2), moment(Tamper(V2), at(50), 1)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
+        "Service deleted in mid-step",
+        (rolled_out(V2), moment(Delete(), at(50), 1)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
+        "canary's Deployment deleted in mid-step",
+        (rolled_out(V2), moment(Delete(V2), at(50), 1)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
+        "stable's Deployment deleted in mid-step",
+        (rolled_out(V2), moment(Delete(V1), at(50), 1)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
+        "canary scaled by hand",
+        (rolled_out(V2), moment(Resize(V2, 9), at(50), 1)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story("status erased at rest", (moment(EraseStatus(), SETTLED, 3),), Ending(V1, made=4, outcomes={V1: "Promoted"})),
+    story(
+        "status erased in mid-step",
+        (rolled_out(V2), moment(EraseStatus(), at(50), 1)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}, made=8),
+    ),
+    story(
+        "status erased after a rejection",
+        (rolled_out(V2), moment(EraseStatus(), Until(reason="ErrorRate", phase=Phase.ROLLED_BACK), 5)),
+        Ending(V1, "Recovered", {V1: "Promoted", V2: "Rejected"}),
+        models={V2: FAILING},
+    ),
+)
