@@ -25,10 +25,12 @@ class Verdict:
 
 def line(name: str, one: Round) -> str:
     spans = one.spans
+    disturbed = "" if one.same_operator else "; the operator's pod was replaced meanwhile"
     return (
         f"{name}: bad for {spans.fresh_seconds:.2f} s on fresh connections, {spans.kept_seconds:.2f} s on kept ones; "
         f"{spans.failed} of {spans.requests} requests failed, {spans.lost} lost; {spans.bad_connections} kept "
         f"connections had bad answers (pod of {spans.unknown} unknown), at most {spans.most_after_signal} after SIGTERM"
+        f"{disturbed}"
     )
 
 

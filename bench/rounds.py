@@ -17,6 +17,7 @@ from modelrollout.traffic.load import Load
 from stage.endpoints import sampled
 from stage.kube import Object
 from stage.models import rows_that, uri
+from stage.operator import operator_pods
 from stage.requests import steady
 from stage.rollout import is_true, of, revision_of
 
@@ -35,6 +36,8 @@ class Round:
 
     spans: Spans
     writes: Writes
+    same_operator: bool
+    """Whether the operator's pod was the same one from beginning to end: somebody else's tests may replace it."""
 
 
 async def in_a_step(scene: Scene, number: int) -> Round:
@@ -77,13 +80,19 @@ def _paused_at_half(obj: Object) -> bool:
 
 async def _fault(scene: Scene, revision: str, is_safe: Callable[[Object], bool]) -> Round:
     """New connections, some good seconds, then the fault."""
+    before = await _operators(scene)
     async with steady(scene.target, rows_that(fail=False), SHAPE) as load:
         await asyncio.sleep(scene.plan.calm)
         seen = await _faulty(scene, load, revision, is_safe)
     spans = measured(seen, scene.plan.replicas)
     if spans is None:
         raise NoFault(f"{revision} gave no bad answer after its fault began")
-    return Round(spans, writes_since(scene.audit, scene.rollout.namespace, seen.began))
+    writes = writes_since(scene.audit, scene.rollout.namespace, seen.began)
+    return Round(spans, writes, await _operators(scene) == before)
+
+
+async def _operators(scene: Scene) -> list[str]:
+    return [pod["metadata"]["uid"] for pod in await operator_pods(scene.rollout.cluster)]
 
 
 async def _faulty(scene: Scene, load: Load, revision: str, is_safe: Callable[[Object], bool]) -> Seen:

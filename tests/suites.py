@@ -50,7 +50,9 @@ def pytest(*arguments: str) -> tuple[str, ...]:
 CHECKS = Suite("lint, types, layers, generated files", 3, (("make", "lint", "types", "layers", "verify"),))
 FAST = Suite("fast tests", 8, (pytest("-n", "2", "-m", "not cluster", "--ignore", "tests/serving", "tests"),))
 SERVING = Suite("serving image", 6, (pytest("-m", "not cluster", "tests/serving"),))
-UP = Suite("cluster and images", 14, ((*CLUSTER, "up"), (*CLUSTER, "image")))
+FRESH = "python3 local-cluster/cluster.py status >/dev/null 2>&1 || python3 local-cluster/cluster.py down"
+"""What is left of a cluster whose processes are gone is no place for tests: take it away first."""
+UP = Suite("cluster and images", 14, (("sh", "-c", FRESH), (*CLUSTER, "up"), (*CLUSTER, "image")))
 END_TO_END = Suite(
     "end to end",
     14,

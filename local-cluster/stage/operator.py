@@ -19,12 +19,20 @@ KIND_PATH = path_of("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "
 async def install_operator(programs: Programs, *values: str) -> None:
     """`helm upgrade --install --wait`: installs it, or brings it to this checkout's chart and these values."""
     given = [word for value in values for word in ("--set", value)]
+    await _clear_unfinished(programs)
     await programs.helm(
         "upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace",
         f"--set=image.repository={OPERATOR_IMAGE.rpartition(':')[0]}", f"--set=image.tag={TAG}",
         f"--set=server.image={SERVER_IMAGE}", f"--set=podAnnotations.source={source_digest()}", *given,
         "--wait", "--timeout=180s",
     )  # fmt: skip
+
+
+async def _clear_unfinished(programs: Programs) -> None:
+    """A helm that was killed in its work leaves a release that refuses every upgrade; the CRD outlives it."""
+    pending = await programs.helm("list", f"--namespace={NAMESPACE}", "--pending", "--short")
+    if RELEASE in pending.split():
+        await programs.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--wait")
 
 
 def source_digest() -> str:

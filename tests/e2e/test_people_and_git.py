@@ -56,6 +56,8 @@ async def test_each_command_is_carried_out_exactly_once_although_the_operator_is
         await person.orders("pause", second)
         await churn.until("it is paused", lambda one: one["status"]["paused"])
         await person.orders("resume", second)
+        assert at_weight(25, "Paused")(await churn.get()), "the step's own pause is another one"
+        await person.orders("promote", second)
         await churn.until("it waits at weight 50", at_weight(50, "Paused"))
         await person.orders("promote", now.revision, "Refused")
         assert candidate(await churn.get())["weight"] == 50
