@@ -16,7 +16,7 @@ from screens import Screen, screen
 from modelrollout.traffic.records import Record
 from stage.kube import Cluster, Object, path_of, until
 from stage.models import install_store
-from stage.operator import install_operator
+from stage.operator import KIND_PATH, install_operator
 from stage.programs import Programs, programs
 from stage.rollout import Rollout, is_true, of
 
@@ -71,6 +71,8 @@ async def _prepare(cluster: Cluster, tools: Programs, choices: Choices, console:
     if choices.install:
         console.print("The operator: helm upgrade --install modelrollout charts/modelrollout")
         await install_operator(tools)
+    elif await cluster.find(KIND_PATH) is None:
+        raise DidNotComeAbout("no operator is installed here; leave out --as-is and the demo installs it")
     path = path_of("v1", "Namespace", "", NAMESPACE)
     if await cluster.find(path) is not None:
         console.print(f"Namespace {NAMESPACE} of an earlier demo goes away")
