@@ -9,7 +9,7 @@ from stage.programs import Programs
 from stage.requests import steady, target_of
 from stage.rollout import Rollout
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.long, pytest.mark.timeout(300)]
 
 FRESH_SECONDS, KEPT_SECONDS = 4.0, 5.0
 """Twice what is promised of the median of five rounds, since this is one."""
