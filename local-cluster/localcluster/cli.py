@@ -106,12 +106,13 @@ def command_image(where: Places, arguments: argparse.Namespace) -> None:
 
 
 def command_tool(where: Places, arguments: argparse.Namespace) -> None:
-    program = programs_folder(where) / arguments.name
+    module = TOOLS[arguments.name]
+    program = programs_folder(where, module) / arguments.name
     if arguments.name == "kubectl" and have("kubectl"):
         program = Path(find_kubectl(where))
     if not program.exists():
         with locked(where):
-            build_missing(where, TOOLS[arguments.name])
+            build_missing(where, module)
     print(program)
 
 

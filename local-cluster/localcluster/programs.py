@@ -21,7 +21,7 @@ from localcluster.saying import ClusterError, say
 from localcluster.shell import LINES_OF_A_FAILURE
 
 SECONDS_BETWEEN_NEWS = 15.0
-HELM_VERSION = "v3.22.0"
+HELM_VERSION = "v4.3.1"
 _STAMP = "k8s.io/component-base/version"
 KUBERNETES_STAMPS = f"-X {_STAMP}.gitVersion={KUBERNETES_VERSION} -X {_STAMP}.gitMajor=1 -X {_STAMP}.gitMinor=36"
 
@@ -52,16 +52,16 @@ KUBERNETES = Module(
     KUBERNETES_STAMPS,
 )
 KUBECTL = Module("kubernetes", ("k8s.io/kubernetes/cmd/kubectl",), KUBERNETES_STAMPS)
-HELM_STAMPS = f"-X helm.sh/helm/v3/internal/version.version={HELM_VERSION}"
-HELM = Module("tools", ("helm.sh/helm/v3/cmd/helm",), HELM_STAMPS)
+HELM_STAMPS = f"-X helm.sh/helm/v4/internal/version.version={HELM_VERSION}"
+HELM = Module("tools", ("helm.sh/helm/v4/cmd/helm",), HELM_STAMPS)
 # One build for both: the second processor compiles while the first links.
 AROUND = Module("tools", ("./coredns", *HELM.packages), HELM_STAMPS)
 KIND = Module("tools", ("sigs.k8s.io/kind",))
 
 
-def programs_folder(places: Places) -> Path:
+def programs_folder(places: Places, module: Module) -> Path:
     """The cache folder for exactly these sources: another go.sum or another of our own programs gives another one."""
-    return places.cache / "programs" / sources_key(places.build)
+    return places.cache / "programs" / f"{module.name}-{sources_key(places.build / module.name)}"
 
 
 def sources_key(build: Path) -> str:
@@ -73,7 +73,7 @@ def sources_key(build: Path) -> str:
 
 def build_missing(places: Places, module: Module) -> Path:
     """Answer the folder that holds the module's programs, built where they are missing."""
-    folder = programs_folder(places)
+    folder = programs_folder(places, module)
     missing = tuple(package for package in module.packages if not (folder / package.rsplit("/", 1)[-1]).exists())
     if not missing:
         return folder

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from modelrollout import names
@@ -65,7 +65,7 @@ async def look(rollout: Rollout) -> Sample:
 
 @asynccontextmanager
 async def sampled(rollout: Rollout, every: float = SAMPLE_SECONDS) -> AsyncIterator[Samples]:
-    """Look every so many seconds while the block runs."""
+    """Look every so many seconds while the block runs; a look that failed is raised at its end, not lost."""
     samples = Samples()
 
     async def go_on() -> None:
@@ -80,7 +80,8 @@ async def sampled(rollout: Rollout, every: float = SAMPLE_SECONDS) -> AsyncItera
         yield samples
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def group_of(sample: Sample) -> str:

@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-import shutil
-from asyncio.subprocess import PIPE
-from collections.abc import Sequence
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,20 +46,42 @@ class Programs:
     async def try_kubectl(self, *words: str, stdin: str | None = None) -> Ran:
         return await self._run((find_kubectl(self.places), *words), stdin)
 
+    @asynccontextmanager
+    async def lines_of_kubectl(self, *words: str) -> AsyncIterator[list[str]]:
+        """Run kubectl, such as a `get --watch`, while the block runs; gives the lines it prints, as they come."""
+        program = await asyncio.create_subprocess_exec(find_kubectl(self.places), *words, env=self._env(), stdout=PIPE)
+        lines: list[str] = []
+        reader = asyncio.create_task(_read(program, lines))
+        try:
+            yield lines
+        finally:
+            with suppress(ProcessLookupError):
+                program.terminate()
+            await program.wait()
+            await reader
+
     async def helm(self, *words: str) -> str:
         return _good(words, await self.try_helm(*words))
 
     async def try_helm(self, *words: str) -> Ran:
-        helm = shutil.which("helm") or str(build_missing(self.places, HELM) / "helm")
-        return await self._run((helm, *words), None)
+        """Run the pinned helm: `--wait` of another one may know nothing of conditions."""
+        return await self._run((str(build_missing(self.places, HELM) / "helm"), *words), None)
 
     async def _run(self, command: Sequence[str], stdin: str | None) -> Ran:
-        env = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
         program = await asyncio.create_subprocess_exec(
-            *command, env=env, cwd=CHECKOUT, stdin=PIPE, stdout=PIPE, stderr=PIPE
+            *command, env=self._env(), cwd=CHECKOUT, stdin=PIPE, stdout=PIPE, stderr=PIPE
         )
         out, err = await program.communicate(stdin.encode() if stdin else None)
         return Ran(program.returncode or 0, out.decode(), err.decode())
+
+    def _env(self) -> dict[str, str]:
+        return os.environ | {"KUBECONFIG": str(self.kubeconfig)}
+
+
+async def _read(program: Process, lines: list[str]) -> None:
+    if program.stdout is not None:
+        while line := await program.stdout.readline():
+            lines.append(line.decode().rstrip())
 
 
 def _good(words: Sequence[str], ran: Ran) -> str:

@@ -11,21 +11,14 @@ from stage.rollout import Rollout
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.long, pytest.mark.timeout(300)]
 
-FRESH_SECONDS, KEPT_SECONDS = 4.0, 5.0
-"""Twice what is promised of the median of five rounds, since this is one."""
 
-
-async def test_a_fault_at_one_half_is_over_within_seconds_and_costs_stable_nothing(
-    prepared: Programs, churn: Rollout
-) -> None:
+async def test_a_fault_at_one_half_is_taken_back_and_costs_stable_nothing(prepared: Programs, churn: Rollout) -> None:
     await churn.apply(first_spec())
     await churn.until_condition("Ready")
     async with steady(await target_of(prepared, churn), rows_that(fail=False), SHAPE) as load:
         measured = await one_round(churn, load, 1)
     assert measured.fresh is not None
     assert measured.kept is not None
-    assert measured.fresh.seconds < FRESH_SECONDS
-    assert measured.kept.seconds < KEPT_SECONDS
     assert measured.most_after_sigterm <= 1
     assert measured.endpoints == (PODS,)
     assert losses(load.records) == []

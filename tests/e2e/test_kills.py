@@ -14,7 +14,7 @@ from stage.operator import kill_operator, operator_ready
 from stage.programs import Programs
 from stage.rollout import Rollout, conditions_of
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.kills, pytest.mark.timeout(400)]
 
 Moment = Callable[[Object], Any]
 
