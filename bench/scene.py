@@ -59,7 +59,7 @@ async def prepared(plan: Plan, say: Callable[[str], None]) -> AsyncIterator[Scen
     tools = programs()
     cluster = await Cluster.connect(str(tools.kubeconfig))
     try:
-        await install_store(cluster)
+        await install_store(cluster, tools)
         if plan.install:
             await install_operator(tools)
         async with namespace(cluster) as name:

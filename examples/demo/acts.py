@@ -67,7 +67,7 @@ async def play(choices: Choices, console: Console) -> None:
 
 async def _prepare(cluster: Cluster, tools: Programs, choices: Choices, console: Console) -> None:
     console.print("The models: a web server in namespace model-store")
-    await install_store(cluster)
+    await install_store(cluster, tools)
     if choices.install:
         console.print("The operator: helm upgrade --install modelrollout charts/modelrollout")
         await install_operator(tools)

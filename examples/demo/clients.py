@@ -13,7 +13,7 @@ from modelrollout.traffic.load import Shape
 from modelrollout.traffic.records import Record
 from modelrollout.traffic.rows import Row
 from stage.models import MODEL_FAILED, rows_that
-from stage.operator import OPERATOR_IMAGE
+from stage.operator import image_of
 from stage.programs import Programs
 from stage.requests import Unreachable, steady, target_of
 from stage.rollout import Rollout
@@ -54,7 +54,7 @@ async def requests_from_a_pod(tools: Programs, rollout: Rollout) -> AsyncIterato
     address = service["spec"]["clusterIP"] if service else rollout.name
     command = (
         *(find_kubectl(tools.places), "run", CLIENT_POD, f"--namespace={rollout.namespace}", "--rm", "--stdin"),
-        *("--quiet", "--restart=Never", f"--image={OPERATOR_IMAGE}", "--image-pull-policy=IfNotPresent"),
+        *("--quiet", "--restart=Never", f"--image={image_of(tools, 'operator')}", "--image-pull-policy=IfNotPresent"),
         *("--override-type=strategic", f"--overrides={json.dumps(NOT_STARVED)}", "--command", "--"),
         *("python3", "-m", "modelrollout.traffic", address, "80", f"--rate={SHAPE.rate}", f"--kept={SHAPE.kept}"),
         *(f"--fresh-share={SHAPE.fresh_share}", f"--timeout={SHAPE.timeout}"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from localcluster import base_image, current
 from localcluster.builders import Buildah, Builder, find_builder
-from localcluster.choice import Driver
+from localcluster.choice import Driver, read_choice
 from localcluster.debian import IMAGE_PROGRAMS, install_missing
 from localcluster.kind import kind
 from localcluster.node import ctr
@@ -16,6 +16,9 @@ from localcluster.places import CLUSTER_NAME, Places
 from localcluster.saying import ClusterError, say
 from localcluster.shell import run, try_run
 from localcluster.sources import Sources
+
+LOADED = "localhost"
+"""The prefix of images that no registry has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Image:
     context: str
 
     def reference(self, tag: str) -> str:
-        return f"localhost/{self.name}:{tag}"
+        return f"{LOADED}/{self.name}:{tag}"
 
 
 IMAGES = (
@@ -43,6 +46,13 @@ class Loading:
 
     command: tuple[str, ...] = ()
     repository: str = ""
+
+
+def repository_in(where: Places, environ: Mapping[str, str]) -> str:
+    """Where the cluster that is up finds the images: in itself, or in the registry that they are pushed to."""
+    if read_choice(where) is not Driver.CURRENT:
+        return LOADED
+    return loading_for(current.context_of(where), environ).repository or LOADED
 
 
 def pick(names: Sequence[str]) -> tuple[Image, ...]:

@@ -12,6 +12,8 @@ import yaml
 from localcluster.cli import CHECKOUT
 from modelrollout.traffic.rows import Row, row
 from stage.kube import Cluster, path_of, until
+from stage.operator import image_of
+from stage.programs import Programs
 
 MODELS = CHECKOUT / "examples" / "models"
 STORE_NAMESPACE = "model-store"
@@ -26,9 +28,10 @@ def uri(model: str) -> str:
     return f"{STORE}/{model}.onnx"
 
 
-async def install_store(cluster: Cluster) -> None:
+async def install_store(cluster: Cluster, tools: Programs) -> None:
     """Start the web server with the example models, and wait until it answers."""
-    for obj in yaml.safe_load_all(Path(__file__).with_name("model-store.yaml").read_text()):
+    text = Path(__file__).with_name("model-store.yaml").read_text()
+    for obj in yaml.safe_load_all(text.replace("MODELS_IMAGE", image_of(tools, "models"))):
         await cluster.apply(obj, STORE_NAMESPACE)
     path = path_of("apps/v1", "Deployment", STORE_NAMESPACE, "models")
 

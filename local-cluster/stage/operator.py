@@ -1,8 +1,10 @@
 """The operator on the cluster, installed as a user would: by helm, from the chart in this checkout."""
 
 import hashlib
+import os
 
 from localcluster.cli import CHECKOUT
+from localcluster.images import repository_in
 from stage.kube import Cluster, Object, path_of, until
 from stage.programs import Programs
 
@@ -11,8 +13,6 @@ RELEASE = "modelrollout"
 CHART = CHECKOUT / "charts" / "modelrollout"
 OPERATOR_LABEL = "app.kubernetes.io/name=modelrollout-operator"
 TAG = "dev"
-SERVER_IMAGE = f"localhost/modelrollout-server:{TAG}"
-OPERATOR_IMAGE = f"localhost/modelrollout-operator:{TAG}"
 KIND_PATH = path_of("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "modelrollouts.modelrollout.dev")
 
 
@@ -20,12 +20,18 @@ async def install_operator(programs: Programs, *values: str) -> None:
     """`helm upgrade --install --wait`: installs it, or brings it to this checkout's chart and these values."""
     given = [word for value in values for word in ("--set", value)]
     await _clear_unfinished(programs)
+    operator, _, tag = image_of(programs, "operator").rpartition(":")
     await programs.helm(
         "upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace",
-        f"--set=image.repository={OPERATOR_IMAGE.rpartition(':')[0]}", f"--set=image.tag={TAG}",
-        f"--set=server.image={SERVER_IMAGE}", f"--set=podAnnotations.source={source_digest()}", *given,
+        f"--set=image.repository={operator}", f"--set=image.tag={tag}",
+        f"--set=server.image={image_of(programs, 'server')}", f"--set=podAnnotations.source={source_digest()}", *given,
         "--wait", "--timeout=180s",
     )  # fmt: skip
+
+
+def image_of(programs: Programs, part: str) -> str:
+    """The image of a part (operator, server, models), as the cluster that is up finds it."""
+    return f"{repository_in(programs.places, os.environ)}/modelrollout-{part}:{TAG}"
 
 
 async def _clear_unfinished(programs: Programs) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from localcluster.choice import Choice, Driver, asked_for, choose, chosen_before, refuse_where_nothing_runs
+from localcluster.images import repository_in
 from localcluster.places import Places
 from localcluster.requirements import Machine, parse_capabilities, what_is_missing
 from localcluster.saying import ClusterError
@@ -103,3 +104,9 @@ def test_a_machine_without_the_right_to_raise_resource_limits_is_enough() -> Non
 def test_capabilities_are_read_from_the_effective_set() -> None:
     assert parse_capabilities("CapPrm:\t0000000000000000\nCapEff:\t000001fffeffffff\n") == 0x1FFFEFFFFFF
     assert parse_capabilities("nothing of the kind") == 0
+
+
+@pytest.mark.parametrize("driver", ["kind", "self-built"])
+def test_images_that_are_loaded_into_a_cluster_are_found_in_it(driver: str, tmp_path: Path) -> None:
+    registry = {"IMAGE_REPO": "registry.invalid/ml"}
+    assert repository_in(places_after_up_of(driver, tmp_path), registry) == "localhost"

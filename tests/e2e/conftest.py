@@ -60,7 +60,7 @@ def _cluster() -> Programs:
 async def _install(tools: Programs) -> None:
     cluster = await Cluster.connect(str(tools.kubeconfig))
     try:
-        await install_store(cluster)
+        await install_store(cluster, tools)
         await install_operator(tools)
     finally:
         await cluster.close()
