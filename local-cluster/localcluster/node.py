@@ -38,7 +38,7 @@ def up(where: Places) -> None:
     debian.install_missing(debian.CLUSTER_PROGRAMS)
     refuse_conflicts(node)
     programs = build_missing(where, KUBERNETES)
-    build_missing(where, AROUND)
+    around = build_missing(where, AROUND)
     kubectl = _kubectl(where)
     if teardown.find_leftovers(node):
         say("clearing what an earlier run has left; the cluster's data stays")
@@ -46,7 +46,7 @@ def up(where: Places) -> None:
     _prepare(node)
     _start_stores(node, programs)
     _start_control_plane(node, programs, kubectl)
-    _start_node(node, programs, kubectl)
+    _start_node(node, (programs, around), kubectl)
     say(f"the cluster is up: Kubernetes {places.KUBERNETES_VERSION}, kubeconfig {node.kubeconfig}")
 
 
@@ -112,11 +112,12 @@ def _api_is_ready(node: NodePlaces, kubectl: Kubectl) -> bool:
     return kubectl.try_run("get", "--raw=/readyz") is not None
 
 
-def _start_node(node: NodePlaces, programs: Path, kubectl: Kubectl) -> None:
+def _start_node(node: NodePlaces, folders: tuple[Path, Path], kubectl: Kubectl) -> None:
+    programs, around = folders
     since = datetime.now(UTC).replace(microsecond=0)
     write_ledger(node.ledger, replace(read_ledger(node.ledger, current_boot()), owns_proxy_tables=True))
     _start(node, parts.proxy(node, programs))
-    _start(node, parts.coredns(node, programs))
+    _start(node, parts.coredns(node, around))
     _start(node, parts.kubelet(node, programs))
     _wait(node, "kubelet", health.KUBELET_HEALTH)
     _wait(node, "kube-proxy", health.PROXY_HEALTH)
