@@ -114,6 +114,25 @@ def test_an_urgent_failure_is_tried_again_within_two_seconds_however_often_it_fa
     assert max(later - sooner for sooner, later in itertools.pairwise(times)) <= 2.0
 
 
+def test_reminders_do_not_shorten_the_wait_after_a_failure_and_an_event_does() -> None:
+    log = Log(seconds=0)
+    log.errors["a"] = [Unavailable("no")] * 5
+
+    async def script(queue: Queue) -> None:
+        queue.remind("a")
+        for _ in range(40):
+            await asyncio.sleep(0.1)
+            queue.remind("a")
+        queue.add("a")
+        await asyncio.sleep(0.01)
+
+    times = play(log, script).times("a")
+
+    waits = [later - sooner for sooner, later in itertools.pairwise(times[:-1])]
+    assert [0.25 * 2**index <= wait <= 0.5 * 2**index for index, wait in enumerate(waits)] == [True] * len(waits)
+    assert times[-1] >= 4.0
+
+
 def test_a_bug_in_one_rollout_does_not_stop_the_others() -> None:
     log = Log()
     log.errors["bad"] = [ZeroDivisionError("bug")] * 9

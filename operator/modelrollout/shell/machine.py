@@ -183,7 +183,7 @@ class Machine:
         if ledger.verdict.candidate is not None or ledger.verdict.stable is not None:
             self.queue.add_urgent(key)
             return
-        self.queue.add(key)
+        self.queue.remind(key)
 
     def _shown(self, held: Held, decision: Decision) -> None:
         self._outside.metrics.shown(held, decision.status)

@@ -67,6 +67,11 @@ class Queue:
         """Run a key soon."""
         self._add(key, urgent=False)
 
+    def remind(self, key: str) -> None:
+        """Run a key soon, unless it waits after a failure: what comes every second would leave nothing of that wait."""
+        if key not in self._failures or key not in self._timers:
+            self.add(key)
+
     def add_urgent(self, key: str) -> None:
         """Run a key before all that are not urgent."""
         self._add(key, urgent=True)
