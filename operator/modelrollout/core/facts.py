@@ -126,6 +126,8 @@ class PodSeen:
     """Scrapes in a row that got no usable answer; 0 for a pod that is not scraped."""
     scraped: bool = False
     """Whether the last scrape got a usable answer."""
+    waits: timedelta = timedelta(0)
+    """Age of the oldest request that its server had under way at the last scrape."""
 
 
 @dataclass(frozen=True, slots=True)
