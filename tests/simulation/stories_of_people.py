@@ -198,6 +198,24 @@ PEOPLE = (
         quiet=40,
     ),
     story(
+        "the spec becomes invalid in mid-step, then it is corrected",
+        (
+            rolled_out(V2),
+            moment(Edit({"bake": "soon"}, 'the spec gets a bake of "soon"'), at(50), 1),
+            moment(Edit({"bake": "8s"}, "the bake is 8s again"), Until(phase=Phase.INVALID), 40),
+        ),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
+        "the candidate turns bad under an invalid spec",
+        (
+            rolled_out(V2),
+            moment(Edit({"bake": "soon"}, 'the spec gets a bake of "soon"'), at(50), 1),
+            moment(turns_bad(V2), Until(phase=Phase.INVALID), 10),
+        ),
+        Ending(V1, "InvalidSpec", {V1: "Promoted", V2: "Rejected"}),
+    ),
+    story(
         "inconclusive with a doubt holds although silence would go on",
         (rolled_out(V2), moment(turns_good(V2), Until(reason="Inconclusive"), 5)),
         Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),

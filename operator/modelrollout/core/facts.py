@@ -24,7 +24,7 @@ class Rollout:
     uid: str
     generation: int
     spec: ModelRolloutSpec | None
-    """None when it cannot be parsed; `invalid` then says why."""
+    """What can be read of it; None when nothing can. Where it cannot be followed, `invalid` says why."""
     status: ModelRolloutStatus
     model: Mapping[str, Any] = field(default_factory=dict)
     """spec.model as the user wrote it."""
