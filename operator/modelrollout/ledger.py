@@ -43,6 +43,8 @@ class Scrapes:
     """Scrapes in a row without a usable answer."""
     answered: bool = False
     """Whether the last one got a usable answer."""
+    waits: timedelta = timedelta(0)
+    """Age of the oldest request under way, as the last one told."""
 
 
 NOT_SCRAPED = Scrapes()
@@ -171,7 +173,7 @@ def _scrapes(before: Scrapes, look: Look) -> Scrapes:
     if not look.sent:
         return before
     if look.sample is not None:
-        return Scrapes(failed=0, answered=True)
+        return Scrapes(failed=0, answered=True, waits=timedelta(seconds=look.sample.oldest_inflight_s))
     return Scrapes(failed=before.failed + 1, answered=False)
 
 

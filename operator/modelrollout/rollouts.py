@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.api.status import ModelRolloutStatus
 from modelrollout.core.facts import Rollout
 from modelrollout.kube.resources import Object, is_older, version_of
+from modelrollout.salvage import read_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def key_of(raw: Mapping[str, Any]) -> str:
 def parse(raw: Object) -> Rollout:
     """A ModelRollout from its JSON; one that cannot be read says why."""
     meta = raw["metadata"]
-    spec, invalid = _spec(raw)
+    spec, invalid = read_spec(raw.get("spec"))
     written = raw.get("spec") if isinstance(raw.get("spec"), dict) else {}
     return Rollout(
         namespace=meta.get("namespace", ""),
@@ -89,22 +89,6 @@ def parse(raw: Object) -> Rollout:
 def _block(written: Any, name: str) -> Mapping[str, Any]:  # noqa: ANN401  # whatever the user wrote
     block = written.get(name)
     return block if isinstance(block, dict) else {}
-
-
-def _spec(raw: Object) -> tuple[ModelRolloutSpec | None, str]:
-    try:
-        return ModelRolloutSpec.model_validate(raw.get("spec") or {}), ""
-    except ValidationError as error:
-        return None, _sentence(error)
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
-    place = ".".join(["spec", *(str(part) for part in first["loc"])])
-    found = first.get("input")
-    shown = f" (found {found!r:.80})" if isinstance(found, str | int | float | bool) else ""
-    others = f"; {error.error_count() - 1} more" if error.error_count() > 1 else ""
-    return f"{place}: {first['msg']}{shown}{others}"
 
 
 def _status(raw: Object) -> ModelRolloutStatus:

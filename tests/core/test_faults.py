@@ -1,5 +1,6 @@
 """Whose fault it is: what is seen at pods, turned into a rejection, a standstill, or nothing."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from modelrollout.judge import verdicts
 from modelrollout.judge.verdicts import Verdict
 
 SILENT: dict[str, Any] = {"failed_scrapes": 3, "scraped": False}
+STUCK: dict[str, Any] = {"waits": timedelta(seconds=10.5)}
 DOWN: dict[str, Any] = {"ready": False, "restarts": 2, "trouble": PodTrouble.MISSING_DEPENDENCY, "words": "no numpy"}
 
 
@@ -125,6 +127,38 @@ def found(
             id="two failed scrapes only hold",
         ),
         pytest.param((pod(2, ready=False, started=False, **SILENT),), (pod(1),), None, id="a pod that has not started"),
+        pytest.param(
+            (pod(2), pod(2, 2, **STUCK)),
+            (pod(1, waits=timedelta(seconds=10)),),
+            Rejection(
+                "Unresponsive",
+                "churn-v2-2 has not finished a request in 10.5 s (limit 10 s), and those behind it wait, while "
+                "stable's pods answer",
+            ),
+            id="the candidate's server is stuck",
+        ),
+        pytest.param(
+            (pod(2, **STUCK),),
+            (),
+            Rejection(
+                "Unresponsive", "churn-v2-1 has not finished a request in 10.5 s (limit 10 s), and those behind it wait"
+            ),
+            id="stuck where stable has no pods any more",
+        ),
+        pytest.param(
+            (pod(2, **STUCK),),
+            (pod(1), pod(1, 2, **STUCK)),
+            Standstill(
+                "StableUnhealthy",
+                "both arms are stuck: churn-v2-1 has not finished a request in 10.5 s (limit 10 s), and those behind "
+                "it wait; churn-v1-2 has not finished a request in 10.5 s (limit 10 s), and those behind it wait",
+            ),
+            id="servers of both arms are stuck",
+        ),
+        pytest.param((pod(2),), (pod(1, **STUCK),), None, id="only stable is stuck"),
+        pytest.param(
+            (pod(2, waits=timedelta(seconds=10)),), (pod(1),), None, id="a request that takes as long as it may"
+        ),
     ],
 )
 def test_pods_speak_for_a_rejection_a_standstill_or_nothing(

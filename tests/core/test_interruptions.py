@@ -53,6 +53,24 @@ def test_the_decision_deadline_does_what_on_inconclusive_says(
     assert (held, notes, here.stage if here is not None else None) == (hold, told, stage)
 
 
+DOUBT = "7 of 100 requests failed, more than 5 %"
+STUCK_AT = "within 1 h (decisionDeadline): not proven bad, but too bad to pass"
+
+
+@pytest.mark.parametrize(
+    ("here", "ready", "place"),
+    [({}, 1, "weight 10"), (WHOLE | {"stage": Stage.BAKING}, 4, "weight 100")],
+    ids=["in a step", "in the bake"],
+)
+def test_a_doubt_is_not_promoted_at_the_decision_deadline(here: Wishes, ready: int, place: str) -> None:
+    known = status(candidate=candidate(**here, since=later(-90_000)))
+    verdict = replace(PASSING, doubt=DOUBT)
+    moved = advanced(judged(look(known, {"onInconclusive": "promote"}, ready=ready), verdict))
+    message = f"no decision at {place} {STUCK_AT}: {DOUBT}; promote or abort it"
+    assert ended(moved) == (known.candidate, "Inconclusive", ["Inconclusive"])
+    assert moved.status.hold == Hold(reason="Inconclusive", message=message, since=NOW)
+
+
 def test_a_pause_outlasts_the_decision_deadline() -> None:
     here = candidate(stage=Stage.PAUSED, since=later(-90_000))
     moved = advanced(judged(look(status(candidate=here), FOR_A_PERSON), PASSING))

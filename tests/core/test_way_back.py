@@ -119,6 +119,17 @@ def test_containers_that_keep_failing_make_stable_unhealthy() -> None:
     assert decision.status.history[-1].message == ("churn-v2-1 restarted 2 times: Crashed (exit 1); read the pod's log")
 
 
+def test_a_stuck_server_makes_stable_unhealthy_and_the_next_one_stuck_is_not_the_models_fault() -> None:
+    stuck = {"waits": timedelta(seconds=12)}
+    look = turn(settled(3), seen(arm(3, 4, against=2, **stuck), arm(2, 4, against=1), arm(1, 4), selector=alone(3)))
+    first = verdict_of(look, PASSING)
+    assert (first.status.stable, reasons(first.notes)) == (revision(2), ["Unhealthy", "WentBack"])
+    assert first.status.history[-1].reason == "Unresponsive"
+    both = seen(arm(3, 4, against=2), arm(2, 4, against=1, **stuck), arm(1, 4), selector=alone(2))
+    then = verdict_of(followed(replace(look, seen=both), first.status), PASSING)
+    assert (then.status.stable, reasons(then.notes)) == (revision(2), ["FaultNotInModel"])
+
+
 @pytest.mark.parametrize(
     ("changes", "world"),
     [({"watched_until": later(0)}, {}), ({}, {"epoch": "v3.watch.0"})],

@@ -1,5 +1,6 @@
 """The ledger: what is counted, and what a restart or another epoch keeps of it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -94,6 +95,15 @@ def test_failed_scrapes_are_counted_in_a_row_and_unsent_ones_not_at_all() -> Non
     ledger = rounds((look("bbbb", 1),), ledger=ledger)
     assert ledger.scrapes("uid-churn-bbbb-1") == Scrapes(failed=0, answered=True)
     assert ledger.scrapes("uid-of-nobody") == Scrapes()
+
+
+def test_the_oldest_request_under_way_is_known_until_the_next_scrape() -> None:
+    waiting = replace(look("bbbb", 1), sample=Sample("churn-bbbb-1", "churn-bbbb-1:1", 1, 1, 0, oldest_inflight_s=12.5))
+    ledger = rounds((waiting,))
+    assert ledger.scrapes("uid-churn-bbbb-1") == Scrapes(answered=True, waits=timedelta(seconds=12.5))
+
+    ledger = rounds((look("bbbb", 2),), ledger=ledger)
+    assert ledger.scrapes("uid-churn-bbbb-1") == Scrapes(answered=True)
 
 
 def test_a_pod_that_is_gone_leaves_nothing_behind() -> None:

@@ -270,7 +270,7 @@ async def test_a_spec_that_cannot_be_read_is_decided_on_with_its_sentence() -> N
     world.decide()
     await world.turn()
 
-    assert world.rollouts_seen[0].spec is None
+    assert world.rollouts_seen[0].spec is not None
     assert world.rollouts_seen[0].invalid == (
         "spec.replicas: Input should be a valid integer, unable to parse string as an integer (found 'many')"
     )

@@ -86,7 +86,8 @@ def test_sources_come_oldest_first() -> None:
 
 
 def test_a_pod_is_seen_with_its_container_its_trouble_and_its_scrapes() -> None:
-    found = pod_seen(pod(server=running(60, restartCount=2)), Scrapes(failed=0, answered=True), NOW)
+    scrapes = Scrapes(failed=0, answered=True, waits=timedelta(seconds=11))
+    found = pod_seen(pod(server=running(60, restartCount=2)), scrapes, NOW)
 
     assert found == PodSeen(
         name="churn-aaaa-1",
@@ -97,6 +98,7 @@ def test_a_pod_is_seen_with_its_container_its_trouble_and_its_scrapes() -> None:
         restarts=2,
         started=True,
         scraped=True,
+        waits=timedelta(seconds=11),
     )
 
 

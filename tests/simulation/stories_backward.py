@@ -92,6 +92,26 @@ BACKWARD = (
         Ending(V1, "ErrorRate", {V1: "Promoted", V2: "Unhealthy"}, made=8),
     ),
     story(
+        "way back from a model that is stuck",
+        (rolled_out(V2), moment(turns_bad(V2, Behaviour(stuck_after=0)), served_by(V2), 3)),
+        Ending(V1, "Unresponsive", {V1: "Promoted", V2: "Unhealthy"}, made=8),
+    ),
+    story(
+        "everything is stuck in a step",
+        (
+            rolled_out(V2),
+            moment(
+                Become(
+                    dict.fromkeys((V1, V2), Behaviour(stuck_after=0)), "the feature store hangs: so does every model"
+                ),
+                at(50),
+            ),
+            moment(turns_good(V1, V2), Until(reason="StableUnhealthy"), 5),
+        ),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+        steady=False,
+    ),
+    story(
         "way back to a cold model",
         (rolled_out(V2), moment(turns_bad(V2), served_by(V2), 8)),
         Ending(V1, "ErrorRate", {V1: "Promoted", V2: "Unhealthy"}, made=12),

@@ -33,6 +33,12 @@ FAULTS = (
         models={V2: Behaviour(hangs_after=15)},
     ),
     story(
+        "serving loop stuck behind a health port that answers",
+        GOES_OUT,
+        Ending(V1, "Unresponsive", {V1: "Promoted", V2: "Rejected"}),
+        models={V2: Behaviour(stuck_after=15)},
+    ),
+    story(
         "crash loop with a flapping Ready",
         GOES_OUT,
         Ending(V1, "Crashed", {V1: "Promoted", V2: "Rejected"}),

@@ -20,6 +20,7 @@ from simulation.telling import (
 )
 
 from modelrollout.api.status import Phase, Stage
+from modelrollout.simulation.behaviours import Behaviour
 from modelrollout.simulation.happenings import Command, Edit, Kill, new_model
 from modelrollout.simulation.scenario import Until
 
@@ -195,6 +196,31 @@ PEOPLE = (
         spec=spec(onInconclusive="rollBack"),
         rate=0,
         quiet=40,
+    ),
+    story(
+        "the spec becomes invalid in mid-step, then it is corrected",
+        (
+            rolled_out(V2),
+            moment(Edit({"bake": "soon"}, 'the spec gets a bake of "soon"'), at(50), 1),
+            moment(Edit({"bake": "8s"}, "the bake is 8s again"), Until(phase=Phase.INVALID), 40),
+        ),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
+        "the candidate turns bad under an invalid spec",
+        (
+            rolled_out(V2),
+            moment(Edit({"bake": "soon"}, 'the spec gets a bake of "soon"'), at(50), 1),
+            moment(turns_bad(V2), Until(phase=Phase.INVALID), 10),
+        ),
+        Ending(V1, "InvalidSpec", {V1: "Promoted", V2: "Rejected"}),
+    ),
+    story(
+        "inconclusive with a doubt holds although silence would go on",
+        (rolled_out(V2), moment(turns_good(V2), Until(reason="Inconclusive"), 5)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+        spec=spec(onInconclusive="promote"),
+        models={V2: Behaviour(errors=0.08)},
     ),
     story(
         "inconclusive goes on",

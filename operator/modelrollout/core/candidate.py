@@ -39,12 +39,9 @@ def start(turn: Turn, status: ModelRolloutStatus) -> Moved:
 def advance(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved:
     """One move of the candidate, at most: back, on, or a hold that says why not."""
     finding = faults.find(turn, status, candidate)
-    if isinstance(finding, faults.Rejection):
-        return endings.reject(turn, status, Outcome.REJECTED, finding)
-    if was_narrowed(turn, status, candidate):
-        return _again(turn, status, candidate, "the Service was found on stable alone")
-    if candidate.routed and lost_all_pods(turn, status, candidate):
-        return _again(turn, status, candidate, "no pod of the candidate is ready any more; traffic is back on stable")
+    back = _back(turn, status, candidate, finding)
+    if back is not None:
+        return back
     if _limits_edited(turn, status, candidate):
         return _anew(turn, status, candidate)
     if isinstance(finding, faults.Standstill) and not is_paused(turn, status):
@@ -52,6 +49,27 @@ def advance(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Mov
     if _is_recovering(turn, status, candidate):
         return Moved(status)
     return _go_on(turn, status, candidate)
+
+
+def stay(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved:
+    """Back as ever, never on; only a promotion that has begun is finished."""
+    back = _back(turn, status, candidate, faults.find(turn, status, candidate))
+    if back is not None:
+        return back
+    if candidate.stage is Stage.DRAINING:
+        return STAGES[Stage.DRAINING](turn, status, candidate)
+    return holds.hold(turn, status, holds.PAUSED, "waits until the spec can be followed")
+
+
+def _back(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, finding: faults.Finding) -> Moved | None:
+    """What takes traffic away from a candidate; None where nothing does."""
+    if isinstance(finding, faults.Rejection):
+        return endings.reject(turn, status, Outcome.REJECTED, finding)
+    if was_narrowed(turn, status, candidate):
+        return _again(turn, status, candidate, "the Service was found on stable alone")
+    if candidate.routed and lost_all_pods(turn, status, candidate):
+        return _again(turn, status, candidate, "no pod of the candidate is ready any more; traffic is back on stable")
+    return None
 
 
 def _go_on(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved:

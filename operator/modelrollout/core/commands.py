@@ -26,6 +26,8 @@ from modelrollout.core.words import called, cut
 
 PARTS = 3
 RESTART = "restart"
+BACKWARD = frozenset({"abort", "rollback", "undo", "mark"})
+"""What people may ask for even while the spec cannot be followed."""
 RESTARTED = "its pods restart one after the other"
 
 
@@ -78,6 +80,8 @@ def _carry_out(turn: Turn, status: ModelRolloutStatus, command: Command) -> Move
     carry_out = VERBS.get(command.verb)
     if carry_out is None:
         raise Refused(f'"{command.verb}" is no command; write "<verb> <revision> <id>" with one of {", ".join(VERBS)}')
+    if turn.rollout.invalid and command.verb not in BACKWARD:
+        raise Refused(f"the spec cannot be followed; correct it first: {turn.rollout.invalid}")
     return carry_out(turn, status, command)
 
 

@@ -9,17 +9,22 @@ from datetime import datetime, timedelta
 from modelrollout.api.status import ModelRolloutStatus
 from modelrollout.core.commands import obey
 from modelrollout.core.decision import Decision
-from modelrollout.core.effects import effects
+from modelrollout.core.effects import backward, effects
 from modelrollout.core.epochs import watch
 from modelrollout.core.facts import Rollout, Seen
 from modelrollout.core.identity import recover, resolve
-from modelrollout.core.outlook import describe, invalid
+from modelrollout.core.outlook import describe, invalid, told_invalid
 from modelrollout.core.routing import serves_badly
 from modelrollout.core.settled import move
 from modelrollout.core.tidy import expire, grow, prune
-from modelrollout.core.turn import Turn, chain
+from modelrollout.core.turn import Part, Turn, chain
+from modelrollout.core.unfollowed import as_it_was, keep
 
 SOON = timedelta(seconds=5)
+
+FOLLOWED: tuple[Part, ...] = (recover, resolve, grow, obey, move, expire, prune)
+UNFOLLOWED: tuple[Part, ...] = (obey, keep, expire)
+"""Under a spec that cannot be followed: people may still take back, and so does the judge."""
 
 
 def decide(rollout: Rollout, seen: Seen, now: datetime) -> Decision:
@@ -31,15 +36,17 @@ def decide(rollout: Rollout, seen: Seen, now: datetime) -> Decision:
         now: the time, with a zone.
 
     """
-    if rollout.spec is None or rollout.invalid:
+    if rollout.spec is None or (rollout.invalid and rollout.status.stable is None):
         return invalid(rollout, now)
     turn = Turn(rollout, rollout.spec, seen, now)
-    moved = chain(turn, rollout.status, (recover, resolve, grow, obey, move, expire, prune))
+    if rollout.invalid:
+        turn = as_it_was(turn)
+    moved = chain(turn, rollout.status, UNFOLLOWED if rollout.invalid else FOLLOWED)
     status = describe(turn, moved.status)
     return Decision(
         status=status,
-        actions=effects(turn, status),
-        notes=moved.notes,
+        actions=backward(turn, status) if rollout.invalid else effects(turn, status),
+        notes=(*told_invalid(rollout), *moved.notes),
         urgent=serves_badly(turn, status),
         watch=watch(turn, status),
         again=_again(turn, status),

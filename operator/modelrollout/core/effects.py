@@ -52,6 +52,25 @@ def effects(turn: Turn, status: ModelRolloutStatus) -> tuple[Action, ...]:
     )
 
 
+def backward(turn: Turn, status: ModelRolloutStatus) -> tuple[Action, ...]:
+    """The writes under a spec that cannot be followed: traffic to stable, and the pods for that; nothing new."""
+    if turn.seen.taken or status.stable is None:
+        return ()
+    selector = wanted_selector(turn, status)
+    to_stable = tuple(_to_stable(turn, status, selector))
+    if status.candidate is not None:
+        return to_stable
+    sizes = wanted_sizes(turn, status)
+    return (
+        *to_stable,
+        *_remembered(turn, status),
+        *_started(turn, status, sizes),
+        *_preview(turn, status),
+        *_protected(turn, status),
+        *_stopped(turn, selector, sizes),
+    )
+
+
 def _to_stable(turn: Turn, status: ModelRolloutStatus, selector: names.Labels) -> Iterable[Action]:
     """The safe move: unconditional, and before everything else."""
     if _moves(turn, selector) and _is_safe(turn, status, selector):

@@ -24,7 +24,7 @@ class Rollout:
     uid: str
     generation: int
     spec: ModelRolloutSpec | None
-    """None when it cannot be parsed; `invalid` then says why."""
+    """What can be read of it; None when nothing can. Where it cannot be followed, `invalid` says why."""
     status: ModelRolloutStatus
     model: Mapping[str, Any] = field(default_factory=dict)
     """spec.model as the user wrote it."""
@@ -126,6 +126,8 @@ class PodSeen:
     """Scrapes in a row that got no usable answer; 0 for a pod that is not scraped."""
     scraped: bool = False
     """Whether the last scrape got a usable answer."""
+    waits: timedelta = timedelta(0)
+    """Age of the oldest request that its server had under way at the last scrape."""
 
 
 @dataclass(frozen=True, slots=True)

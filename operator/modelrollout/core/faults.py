@@ -6,16 +6,19 @@ crash, a limit or evidence rejects a revision; what the cluster did to a pod is 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from modelrollout import names
 from modelrollout.api.status import Candidate, ModelRolloutStatus, Routing
 from modelrollout.core.epochs import of_candidate
 from modelrollout.core.facts import CONTAINER_FAULTS, PodSeen, PodTrouble
 from modelrollout.core.turn import Turn
-from modelrollout.core.words import times
+from modelrollout.core.words import seconds, times
 from modelrollout.judge.verdicts import NOTHING_SEEN, Verdict
 
 UNANSWERED_SCRAPES = 3
+REQUEST_TIMEOUT = timedelta(seconds=10)
+"""What the serving image gives a request. With an older one under way it is stuck, since it predicts in one thread."""
 
 REMEDIES = {
     PodTrouble.OOM_KILLED: "raise server.resources.limits.memory or make the model smaller",
@@ -116,6 +119,30 @@ def does_not_answer(arms: Arms) -> Finding:
     )
 
 
+def is_stuck(arms: Arms) -> Finding:
+    """Its health port answers and its serving loop does not: nothing more is counted, so no limit would ever fire."""
+    stuck = waiting_too_long(arms.candidate_pods)
+    if stuck is None:
+        return None
+    alike = waiting_too_long(arms.stable_pods)
+    if alike is not None:
+        return Standstill("StableUnhealthy", f"both arms are stuck: {waits(stuck)}; {waits(alike)}")
+    beside = ", while stable's pods answer" if arms.stable_pods else ""
+    return Rejection("Unresponsive", f"{waits(stuck)}{beside}")
+
+
+def waiting_too_long(pods: tuple[PodSeen, ...]) -> PodSeen | None:
+    """The first pod whose server has had one request under way for longer than a request may take."""
+    return next((pod for pod in pods if pod.scraped and pod.waits > REQUEST_TIMEOUT), None)
+
+
+def waits(pod: PodSeen) -> str:
+    return (
+        f"{pod.name} has not finished a request in {pod.waits.total_seconds():.1f} s "
+        f"(limit {seconds(REQUEST_TIMEOUT)}), and those behind it wait"
+    )
+
+
 def breaks_a_limit(arms: Arms) -> Finding:
     bad, stable = arms.verdict.candidate, arms.verdict.stable
     if bad is None:
@@ -135,7 +162,7 @@ def is_not_seen_now(arms: Arms) -> Finding:
 
 
 Check = Callable[[Arms], Finding]
-CHECKS: tuple[Check, ...] = (keeps_crashing, breaks_a_limit, does_not_answer, is_not_seen_now)
+CHECKS: tuple[Check, ...] = (keeps_crashing, breaks_a_limit, is_stuck, does_not_answer, is_not_seen_now)
 
 
 def said(pod: PodSeen) -> str:

@@ -1,6 +1,7 @@
 """What a status shows to people and machines: phase, one sentence, weights, the scale subresource."""
 
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from modelrollout import names
@@ -14,7 +15,7 @@ from modelrollout.core.plan import position
 from modelrollout.core.routing import selected
 from modelrollout.core.turn import Turn, entry_of, is_rejected, stop_of, stops_of
 from modelrollout.core.wayback import FAULT_NOT_IN_MODEL, NO_WAY_BACK
-from modelrollout.core.words import called, place, pods
+from modelrollout.core.words import called, cut, place, pods
 
 REFRESHED = timedelta(seconds=10)
 CHECKPOINTED = timedelta(seconds=30)
@@ -38,16 +39,24 @@ def describe(turn: Turn, status: ModelRolloutStatus) -> ModelRolloutStatus:
 
 
 def invalid(rollout: Rollout, now: datetime) -> Decision:
-    """A spec that cannot be followed: said, and everything stays as it is."""
+    """A spec that cannot be followed while nothing is stable: said, and everything stays as it is."""
     status = rollout.status.but(observed_generation=rollout.generation, phase=Phase.INVALID, message=rollout.invalid)
     outlook = Outlook(Phase.INVALID, "InvalidSpec", rollout.invalid, stalled=True)
-    begun = rollout.status.phase is not Phase.INVALID or rollout.status.message != rollout.invalid
     status = status.but(conditions=conditions(None, status, outlook, now))
-    return Decision(status, notes=(Note("InvalidSpec", rollout.invalid, warning=True),) if begun else ())
+    return Decision(status, notes=told_invalid(rollout))
+
+
+def told_invalid(rollout: Rollout) -> tuple[Note, ...]:
+    """The Event that a spec cannot be followed, unless that was said before; none for a spec that can."""
+    said = rollout.status.phase is Phase.INVALID and rollout.status.message.startswith(rollout.invalid)
+    return (Note("InvalidSpec", rollout.invalid, warning=True),) if rollout.invalid and not said else ()
 
 
 def look(turn: Turn, status: ModelRolloutStatus) -> Outlook:
     """The phase with its reason: cannot go on, not started, on the way, going back, done."""
+    if turn.rollout.invalid:
+        message = "; ".join((turn.rollout.invalid, *_meanwhile(turn, status)))
+        return Outlook(Phase.INVALID, "InvalidSpec", cut(message), stalled=True)
     if turn.seen.taken:
         return Outlook(Phase.HOLDING, "NameTaken", turn.seen.taken, stalled=True)
     if turn.spec.replicas == 0:
@@ -62,6 +71,18 @@ def look(turn: Turn, status: ModelRolloutStatus) -> Outlook:
     if status.current is not None and status.current.revision != status.stable.revision:
         return _gone_back(turn, status)
     return _settled(turn, status)
+
+
+def _meanwhile(turn: Turn, status: ModelRolloutStatus) -> Iterator[str]:
+    """What goes on under a spec that cannot be followed, where anything does."""
+    candidate, retreat, stable = status.candidate, status.retreat, status.stable
+    if candidate is not None and stable is not None:
+        name, stays = called(candidate.version, candidate.revision), called(stable.version, stable.revision)
+        yield f"meanwhile {name} stays at {place(candidate.weight)} and goes back to {stays} if it turns bad"
+    elif retreat is not None:
+        yield f"meanwhile it goes back to {called(retreat.version, retreat.revision)}: {retreat.message}"
+    elif status.current is not None and stable is not None and status.current.revision != stable.revision:
+        yield _gone_back(turn, status).message
 
 
 def _first(status: ModelRolloutStatus) -> Outlook:

@@ -131,12 +131,12 @@ def judging(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Mov
 
 def _has_evidence(turn: Turn, candidate: Candidate, stop: plan.Stop) -> bool:
     """Enough requests answered, no share above its limit, and one interval watched, all in this very epoch."""
-    if turn.seen.epoch != of_candidate(turn, candidate) or turn.seen.verdict.doubt:
-        return False
-    return requests_of(turn, candidate) >= stop.samples and watched_for(turn, candidate) >= turn.spec.health.interval
+    enough = requests_of(turn, candidate) >= stop.samples
+    return enough and not _doubt(turn, candidate) and watched_for(turn, candidate) >= turn.spec.health.interval
 
 
 def _doubt(turn: Turn, candidate: Candidate) -> str:
+    """A share above its limit in this very epoch, though nothing is proven: nothing passes with it."""
     return turn.seen.verdict.doubt if turn.seen.epoch == of_candidate(turn, candidate) else ""
 
 
@@ -250,15 +250,21 @@ def _inconclusive(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) 
     if choice is OnInconclusive.ROLL_BACK:
         why = faults.Rejection(holds.INCONCLUSIVE, f"{message} (onInconclusive: rollBack)")
         return endings.reject(turn, status, Outcome.REJECTED, why)
-    if choice is OnInconclusive.PROMOTE and turn.seen.ready(candidate.revision) >= needed(status, stop):
+    if choice is OnInconclusive.PROMOTE and _may_pass_unproven(turn, status, candidate):
         note = Note(holds.INCONCLUSIVE, f"{message}; goes on (onInconclusive: promote)", warning=True)
         if candidate.stage is Stage.JUDGING:
             return _passed(turn, status, candidate).after(note)
         drained = candidate.but(stage=Stage.DRAINING, since=turn.now)
         return Moved(status.but(candidate=drained, hold=None), (note,))
     waits = f"no decision at {place(stop.weight)} within {seconds(turn.spec.decision_deadline)} (decisionDeadline)"
-    advice = "promote it, abort it, or send it traffic"
+    advice = "promote or abort it" if _doubt(turn, candidate) else "promote it, abort it, or send it traffic"
     return holds.hold(turn, status, holds.INCONCLUSIVE, f"{waits}: {_answered(turn, candidate, stop)}; {advice}")
+
+
+def _may_pass_unproven(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> bool:
+    """Only silence is let through. A doubt holds: it is no proof to roll back on, and more requests will decide it."""
+    ready = turn.seen.ready(candidate.revision) >= needed(status, stop_of(turn, status, candidate))
+    return ready and not _doubt(turn, candidate)
 
 
 def _traffic(stop: plan.Stop) -> str:

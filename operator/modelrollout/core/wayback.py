@@ -42,14 +42,18 @@ def watch_stable(turn: Turn, status: ModelRolloutStatus) -> Moved:
 
 
 def unhealthy(turn: Turn, status: ModelRolloutStatus) -> Rejection | None:
-    """What speaks against stable now: a broken limit, or containers that keep failing."""
+    """What speaks against stable now: a broken limit, a server that is stuck, or containers that keep failing."""
     if status.stable is None:
         return None
     verdict = turn.seen.verdict
     if verdict.stable is not None and turn.seen.epoch == of_stable(status):
         metric = verdict.stable.metric
         return Rejection(metric[0].upper() + metric[1:], verdict.stable.message)
-    for pod in turn.seen.pods_of(status.stable.revision):
+    pods = turn.seen.pods_of(status.stable.revision)
+    stuck = faults.waiting_too_long(pods)
+    if stuck is not None:
+        return Rejection("Unresponsive", faults.waits(stuck))
+    for pod in pods:
         failing = pod.trouble in CONTAINER_FAULTS and not pod.ready
         if failing and pod.restarts > turn.spec.health.limits.restarts:
             return Rejection(str(pod.trouble), f"{pod.name} restarted {times(pod.restarts)}: {faults.said(pod)}")

@@ -20,6 +20,8 @@ class Behaviour:
     """Requests that one process survives."""
     hangs_after: int | None = None
     """Requests after which a process answers nobody any more, its health port neither."""
+    stuck_after: int | None = None
+    """Requests after which a process finishes nothing any more while its health port goes on answering."""
     fails_to_load: PodTrouble | None = None
     words: str = ""
     """What the container says when it ends."""

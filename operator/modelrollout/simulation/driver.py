@@ -146,9 +146,10 @@ class Driver:
             words=pod.words,
             failed_scrapes=scrapes.failed,
             scraped=scrapes.answered,
+            waits=scrapes.waits,
         )
 
 
 def _is_asked(pod: Pod) -> bool:
     """Whether the server has started, so that it has to answer."""
-    return pod.state in {State.RUNNING, State.HANGING} and not pod.ending
+    return pod.state in {State.RUNNING, State.STUCK, State.HANGING} and not pod.ending

@@ -13,6 +13,8 @@ GRACE = 3
 """Seconds between a pod's deletion and its end; it still answers in them."""
 LIVENESS = 30
 """Seconds after which a process that hangs is killed."""
+STUCK = 60 + LIVENESS
+"""Seconds after which a process that finishes nothing is killed: its health port says so after 60 s."""
 UNREADY = 3
 """Seconds after which a process that hangs is no longer ready."""
 BACK_OFF = (2, 4, 8)
@@ -25,6 +27,7 @@ class State(StrEnum):
     PULLING = "Pulling"
     LOADING = "Loading"
     RUNNING = "Running"
+    STUCK = "Stuck"
     HANGING = "Hanging"
     BACK_OFF = "BackOff"
 
@@ -58,6 +61,8 @@ class Pod:
     words: str = ""
     ends: int | None = None
     """When a pod that is being deleted is gone."""
+    waits: int = 0
+    """Seconds for which its oldest request has been under way."""
     counters: Counters = field(default_factory=Counters)
 
     @property
@@ -67,7 +72,7 @@ class Pod:
     @property
     def answers(self) -> bool:
         """Whether its health port does."""
-        return self.state is State.RUNNING
+        return self.state in {State.RUNNING, State.STUCK}
 
     def matches(self, selector: names.Labels) -> bool:
         return bool(selector) and selector.items() <= self.labels.items()
@@ -81,6 +86,7 @@ class Pod:
             errors=counted.errors,
             refusals=counted.refusals,
             latency=Latency(EDGES_MS, tuple(counted.latency)),
+            oldest_inflight_s=float(self.waits),
         )
 
     def step(self, now: int, behaviour: Behaviour) -> None:
@@ -91,6 +97,8 @@ class Pod:
             self._load(now, behaviour)
         elif self.state is State.RUNNING:
             self._run(now, behaviour)
+        elif self.state is State.STUCK:
+            self._wait(now, behaviour)
         elif self.state is State.HANGING:
             self._hang(now)
         elif self.state is State.BACK_OFF and now - self.since >= BACK_OFF[min(self.restarts, len(BACK_OFF)) - 1]:
@@ -127,8 +135,20 @@ class Pod:
             self.crash(now, PodTrouble.OOM_KILLED, "limit 2Gi")
         elif behaviour.hangs_after is not None and self.counters.requests >= behaviour.hangs_after:
             self._enter(State.HANGING, now)
+        elif behaviour.stuck_after is not None and self.counters.requests >= behaviour.stuck_after:
+            self._enter(State.STUCK, now)
         elif behaviour.crashes_after is not None and now - self.since >= behaviour.crashes_after:
             self.crash(now, PodTrouble.CRASHED, behaviour.words)
+
+    def _wait(self, now: int, behaviour: Behaviour) -> None:
+        """One request under way keeps all others, until what it waits for is there again."""
+        if behaviour.stuck_after is None:
+            self.waits = 0
+            self._enter(State.RUNNING, now)
+            return
+        self.waits = now - self.since
+        if self.waits >= STUCK:
+            self.crash(now, PodTrouble.KILLED_BY_LIVENESS, "")
 
     def _hang(self, now: int) -> None:
         if now - self.since >= UNREADY:
@@ -140,6 +160,7 @@ class Pod:
         """The container ends; the kubelet starts it again after a while."""
         self.ready, self.trouble, self.words = False, trouble, words
         self.restarts += 1
+        self.waits = 0
         self.counters = Counters()
         self._enter(State.BACK_OFF, now)
 

@@ -8,6 +8,7 @@ from typing import Any
 from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.api.status import ModelRolloutStatus
 from modelrollout.core.facts import Rollout
+from modelrollout.salvage import read_spec
 
 
 class Stale(Exception):  # noqa: N818  # what the API server calls a conflict
@@ -26,6 +27,8 @@ class Resource:
     written: dict[str, Any] = field(default_factory=dict)
     """spec as the user wrote it."""
     parsed: ModelRolloutSpec | None = None
+    invalid: str = ""
+    """Why the spec cannot be followed."""
     annotations: dict[str, str] = field(default_factory=dict)
     status: ModelRolloutStatus = field(default_factory=ModelRolloutStatus)
     generation: int = 0
@@ -38,7 +41,7 @@ class Resource:
     def edit(self, changes: Mapping[str, Any]) -> None:
         """Merge changes into the spec; None takes a field out."""
         self.written = merged(self.written, changes)
-        self.parsed = ModelRolloutSpec.model_validate(self.written)
+        self.parsed, self.invalid = read_spec(self.written)
         self.generation += 1
         self.version += 1
 
@@ -78,6 +81,7 @@ class Resource:
             model=self.written.get("model", {}),
             server=self.written.get("server", {}),
             annotations=self.annotations,
+            invalid=self.invalid,
         )
 
 
