@@ -41,6 +41,8 @@ class Around:
     autoscalers: tuple[Object, ...] = ()
     taken: Object | None = None
     """An object that has one of our names without being ours, found when we tried to create ours."""
+    refused: str = ""
+    """The write that the API server refuses, in its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def seen(rollout: Rollout, around: Around, ledger: Ledger, glance: Glance) -> Se
         preview=_service(rollout, around, names.preview_service(rollout.name)),
         sources=tuple(_sources(rollout, around.revisions)),
         taken=_taken(rollout, around),
+        refused=around.refused,
         verdict=ledger.verdict,
         epoch=ledger.epoch,
         watched=ledger.watched,

@@ -2,12 +2,13 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from modelrollout.api.status import ModelRolloutStatus
+from modelrollout.builders.problems import problems
 from modelrollout.core.facts import Rollout
 from modelrollout.kube.resources import Object, is_older, version_of
 from modelrollout.salvage import read_spec
@@ -50,7 +51,7 @@ class Rollouts:
             return False
         if known is not None and is_older(version_of(raw), version_of(known.raw)):
             return False
-        self._held[key] = Held(raw, parse(raw))
+        self._held[key] = Held(raw, checked(parse(raw), known))
         return True
 
     def remove(self, key: str, uid: str = "") -> bool:
@@ -60,6 +61,15 @@ class Rollouts:
             return False
         del self._held[key]
         return True
+
+
+def checked(rollout: Rollout, known: Held | None = None) -> Rollout:
+    """With what only shows once something is built from the spec; looked at once for each generation."""
+    if rollout.invalid or rollout.spec is None:
+        return rollout
+    if known is not None and (known.rollout.uid, known.rollout.generation) == (rollout.uid, rollout.generation):
+        return replace(rollout, invalid=known.rollout.invalid)
+    return replace(rollout, invalid=problems(rollout))
 
 
 def key_of(raw: Mapping[str, Any]) -> str:

@@ -185,6 +185,12 @@ SITUATIONS: dict[str, tuple[Callable[[], Decision], Phase, str, str]] = {
         "NameTaken",
         STALLED + UP + " NameTaken=True",
     ),
+    "a write is refused": (
+        lambda: decided(turn(settled(1), seen(arm(1, 4), refused="422 Deployment.apps churn-x is invalid"))),
+        Phase.HOLDING,
+        "WriteRefused",
+        STALLED + UP,
+    ),
 }
 
 

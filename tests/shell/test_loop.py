@@ -12,7 +12,7 @@ from modelrollout import names
 from modelrollout.api.status import Phase
 from modelrollout.core.decision import Create, EnsureService, Route, Scale, Watch
 from modelrollout.judge import Sample
-from modelrollout.kube.errors import Conflict, Forbidden, NamespaceEnding, Unavailable
+from modelrollout.kube.errors import Conflict, Forbidden, Invalid, NamespaceEnding, Unavailable
 from modelrollout.kube.resources import DEPLOYMENTS, MODEL_ROLLOUTS, SERVICES
 from modelrollout.ledger import Look, Looks
 from modelrollout.shell.queue import UrgentFailure
@@ -201,6 +201,21 @@ async def test_a_taken_name_is_looked_at_again_after_a_while_without_being_forgo
     world.clock += 30
     await world.turn()
     assert not world.seen[-1].taken
+
+
+async def test_a_write_that_is_refused_is_told_at_once_and_then_tried_again_later() -> None:
+    no = Invalid("422 Service churn is invalid: spec.ports: no")
+    world = World(api=Direct(faults={"create services": [no, no]}))
+    world.decide(EnsureService(STABLE))
+
+    assert await world.turn() == timedelta(0)
+    with pytest.raises(Invalid):
+        await world.turn()
+    assert [seen.refused for seen in world.seen] == ["", "422 Service churn is invalid: spec.ports: no"]
+
+    assert await world.turn() == timedelta(0)
+    assert await world.turn() is None
+    assert not world.seen[-1].refused
 
 
 async def test_what_is_to_be_watched_is_passed_on_after_the_commit() -> None:

@@ -61,3 +61,17 @@ def test_an_object_without_a_spec_is_told_what_it_lacks() -> None:
     found = parse({"metadata": raw()["metadata"]})
 
     assert found.invalid == "spec.model: Field required"
+
+
+def test_what_only_shows_in_the_pod_template_makes_a_spec_invalid_for_its_generation() -> None:
+    too_much = {"requests": {"memory": "1Gi"}, "limits": {"memory": "512Mi"}}
+    spec = {"model": {"uri": "file:///m", "version": "1"}, "server": {"resources": too_much}}
+    held = Rollouts()
+    for version in (5, 6):
+        held.put(raw(version, spec=spec))
+
+        kept = held.get(KEY)
+        assert kept is not None
+        assert kept.rollout.invalid == (
+            "spec.server.resources requests 1Gi memory, more than its limit of 512Mi; raise the limit"
+        )

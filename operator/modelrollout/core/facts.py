@@ -165,6 +165,8 @@ class Seen:
     """Revisions that ControllerRevisions remember, oldest first."""
     taken: str = ""
     """An object of our name that is somebody else's, as a sentence; empty when there is none."""
+    refused: str = ""
+    """A write of ours that the API server refuses for good, in its words; empty when there is none."""
     verdict: Verdict = NOTHING_SEEN
     epoch: str = ""
     """The epoch that `verdict`, `traffic` and `watched` belong to."""

@@ -174,11 +174,18 @@ def said(pod: PodSeen) -> str:
     return f"{trouble}{words}; {REMEDIES[trouble]}"
 
 
+def refusal(words: str) -> str:
+    """A write that the API server refuses, for people."""
+    return f"the API server refuses what the operator writes, correct what it names: {words}"
+
+
 def world_trouble(turn: Turn, revision: str) -> str:
     """What the cluster or the configuration around a revision lacks, as a sentence; empty when nothing."""
     deployment = turn.seen.deployment(revision)
     if deployment is not None and deployment.trouble:
         return f"{deployment.name} cannot make pods: {deployment.trouble}"
+    if deployment is None and turn.seen.refused:
+        return refusal(turn.seen.refused)
     for pod in turn.seen.pods_of(revision):
         if pod.trouble is not None and pod.trouble not in CONTAINER_FAULTS and not pod.ready:
             return f"{pod.name}: {said(pod)}"

@@ -10,6 +10,7 @@ from modelrollout.core.conditions import Outlook, conditions
 from modelrollout.core.decision import Decision, Note
 from modelrollout.core.epochs import present
 from modelrollout.core.facts import Rollout
+from modelrollout.core.faults import refusal
 from modelrollout.core.holds import PAUSED, WAITING_FOR_CLUSTER, WARNED_OF
 from modelrollout.core.plan import position
 from modelrollout.core.routing import selected
@@ -59,6 +60,8 @@ def look(turn: Turn, status: ModelRolloutStatus) -> Outlook:
         return Outlook(Phase.INVALID, "InvalidSpec", cut(message), stalled=True)
     if turn.seen.taken:
         return Outlook(Phase.HOLDING, "NameTaken", turn.seen.taken, stalled=True)
+    if turn.seen.refused:
+        return Outlook(Phase.HOLDING, "WriteRefused", cut(refusal(turn.seen.refused)), stalled=True)
     if turn.spec.replicas == 0:
         return Outlook(Phase.ASLEEP, "Asleep", "spec.replicas is 0: no pods", done=True)
     if status.stable is None:

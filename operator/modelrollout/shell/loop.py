@@ -16,7 +16,7 @@ from modelrollout.actions import Scene
 from modelrollout.core.decision import Decision, Watch
 from modelrollout.core.facts import Rollout, Seen
 from modelrollout.events import Teller
-from modelrollout.kube.errors import Conflict, KubeError, NamespaceEnding, NotFound, Unavailable
+from modelrollout.kube.errors import Conflict, KubeError, NamespaceEnding, NotFound, PermanentError, Unavailable
 from modelrollout.kube.resources import (
     AUTOSCALERS,
     CHILDREN,
@@ -87,6 +87,7 @@ class Loop:
         self._ledgers: dict[str, Ledger] = {}
         self._watches: dict[str, Watch] = {}
         self._taken: dict[str, Taken] = {}
+        self._refused: dict[str, str] = {}
 
     async def turn(self, key: str) -> timedelta | None:
         """Bring one rollout nearer to what it asks for; gives when to look again although nothing changes."""
@@ -138,6 +139,10 @@ class Loop:
             return self._name_taken(held, error)
         except NamespaceEnding:
             return ENDING_AGAIN
+        except PermanentError as error:
+            return self._refused_by_api(held, decision, error)
+        if self._refused.pop(held.rollout.key, ""):
+            return timedelta(0)
         if held.rollout.key in self._taken:
             return min(decision.again or TAKEN_FOR, TAKEN_FOR)
         return decision.again
@@ -194,6 +199,7 @@ class Loop:
             budgets=stores[DISRUPTION_BUDGETS].of(key),
             autoscalers=stores[AUTOSCALERS].of(key),
             taken=taken.obj if taken is not None else None,
+            refused=self._refused.get(key, ""),
         )
 
     def _watch(self, held: Held, decision: Decision) -> None:
@@ -213,6 +219,19 @@ class Loop:
         """Remember whose it is, and look at once, so that the status says it."""
         log.warning("%s: %s", held.rollout.key, error)
         self._remember_taken(held, error.obj)
+        return timedelta(0)
+
+    def _refused_by_api(self, held: Held, decision: Decision, error: PermanentError) -> timedelta:
+        """Remember the refusal and look at once, so that the status says it; known already, it is tried again later.
+
+        Raises:
+            PermanentError: the status says so already, or traffic has to move first.
+
+        """
+        known = self._refused.get(held.rollout.key)
+        if decision.urgent or known == str(error):
+            raise error
+        self._refused[held.rollout.key] = str(error)
         return timedelta(0)
 
     def _remember_taken(self, held: Held, obj: Object) -> None:
@@ -238,6 +257,7 @@ class Loop:
         self._ledgers.pop(key, None)
         self._watches.pop(key, None)
         self._taken.pop(key, None)
+        self._refused.pop(key, None)
         self._parts.watched(key, None)
 
 
