@@ -1,5 +1,6 @@
 """The project's images: builds them and loads them into whichever cluster is up."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -87,6 +88,13 @@ def _build(where: Places, builder: Builder, image: Image, reference: str) -> Non
     builder.build(sources.dockerfile, sources.context, reference)
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(f"{key} {builder.identify(reference)}")
+
+
+def last_built(where: Places, image: Image, tag: str) -> str:
+    """Tells one build of an image from another; empty where none was built here."""
+    notes = (where.cache / "built").glob(f"*-{image.reference(tag).replace('/', '_')}")
+    newest = max(notes, key=lambda note: note.stat().st_mtime, default=None)
+    return hashlib.sha256(newest.read_bytes()).hexdigest()[:12] if newest is not None else ""
 
 
 def load_base(where: Places) -> None:

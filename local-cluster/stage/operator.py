@@ -1,10 +1,9 @@
 """The operator on the cluster, installed as a user would: by helm, from the chart in this checkout."""
 
-import hashlib
 import os
 
 from localcluster.cli import CHECKOUT
-from localcluster.images import repository_in
+from localcluster.images import last_built, pick, repository_in
 from stage.kube import Cluster, Object, path_of, until
 from stage.programs import Programs
 
@@ -20,11 +19,12 @@ async def install_operator(programs: Programs, *values: str) -> None:
     """`helm upgrade --install --wait`: installs it, or brings it to this checkout's chart and these values."""
     given = [word for value in values for word in ("--set", value)]
     await _clear_unfinished(programs)
+    build = last_built(programs.places, *pick(["modelrollout-operator"]), TAG)  # the tag stays, the pod must not
     operator, _, tag = image_of(programs, "operator").rpartition(":")
     await programs.helm(
         "upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace",
         f"--set=image.repository={operator}", f"--set=image.tag={tag}",
-        f"--set=server.image={image_of(programs, 'server')}", f"--set=podAnnotations.source={source_digest()}", *given,
+        f"--set=server.image={image_of(programs, 'server')}", f"--set=podAnnotations.build=b{build}", *given,
         "--wait", "--timeout=180s",
     )  # fmt: skip
 
@@ -39,14 +39,6 @@ async def _clear_unfinished(programs: Programs) -> None:
     pending = await programs.helm("list", f"--namespace={NAMESPACE}", "--pending", "--short")
     if RELEASE in pending.split():
         await programs.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--wait")
-
-
-def source_digest() -> str:
-    """Changes with the operator's code: the image's tag does not, and a pod has to be replaced when its image is."""
-    digest = hashlib.sha256()
-    for path in sorted((CHECKOUT / "operator").rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 async def operator_pods(cluster: Cluster) -> list[Object]:

@@ -16,6 +16,8 @@ from stage.kube import until
 from stage.programs import Programs
 from stage.rollout import Rollout
 
+CONNECT_SECONDS = 0.5
+
 
 class Unreachable(Exception):  # noqa: N818  # says what is the case
     """The machine is not in the cluster's network."""
@@ -39,9 +41,25 @@ async def target_of(programs: Programs, rollout: Rollout, service: str = "") -> 
     return await until(look, f"Service {service or rollout.name} exists")
 
 
+async def _takes_connections(target: Target) -> bool:
+    """Whether the Service has come through to the node's rules, which is a moment after its pods are ready.
+
+    A connection that is begun before keeps the way it took, which leads nowhere, however often it is tried again.
+    """
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(target.host, target.port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
 @asynccontextmanager
 async def steady(target: Target, rows: Sequence[Row], shape: Shape | None = None) -> AsyncIterator[Load]:
-    """Send requests while the block runs; then wait for what is under way."""
+    """Send requests while the block runs, from when connections are taken; then wait for what is under way."""
+    await until(lambda: _takes_connections(target), f"{target.host}:{target.port} takes connections")
     load = Load(target, Rows(rows), shape)
     running = asyncio.create_task(load.run())
     try:
