@@ -19,7 +19,7 @@ async def install_operator(programs: Programs, *values: str) -> None:
     """`helm upgrade --install --wait`: installs it, or brings it to this checkout's chart and these values."""
     given = [word for value in values for word in ("--set", value)]
     await _clear_unfinished(programs)
-    build = last_built(programs.places, *pick(["modelrollout-operator"]), TAG)  # the tag stays, the pod must not
+    build = last_built(programs.places, pick(["modelrollout-operator"])[0], TAG)  # the tag stays, the pod must not
     operator, _, tag = image_of(programs, "operator").rpartition(":")
     await programs.helm(
         "upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace",
