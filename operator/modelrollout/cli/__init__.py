@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from modelrollout.cli.loading import load
 from modelrollout.cli.planning import plan
 from modelrollout.cli.simulating import simulate
 from modelrollout.settings import DEFAULT_SERVER_IMAGE, LogFormat, ScrapeVia, Settings
@@ -104,3 +105,4 @@ def _operate(settings: Settings, log_format: LogFormat) -> int:
 
 app.command()(plan)
 app.command()(simulate)
+app.command()(load)

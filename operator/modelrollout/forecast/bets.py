@@ -2,8 +2,9 @@
 
 On its mean path the mixture is E(n) = sum of w_j exp(n g_j). A sum of random steps does not follow its mean path: half
 of the runs cross the level earlier. The moment of crossing is taken as that of a Brownian motion with the drift and
-the variance of the bet that leads there, which is inverse Gaussian; its median is what a person should expect. Against
-10,000 played tests the result is within 10 % where a decision takes more than a thousand requests.
+the variance of the bet that leads there, which is inverse Gaussian; its median is what a person should expect. For a
+doubling from 1 % it is within 6 % of the median of 500 played tests, at shares of 5 to 50 %; where a few hundred
+requests decide, the played tests take up to a third longer, since they are looked at every 200 requests.
 """
 
 import math
