@@ -10,7 +10,7 @@ from modelrollout import durations
 from modelrollout.forecast.bets import NEVER
 from modelrollout.forecast.expected import Expected
 
-_LADDER = (60, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400)
+_LADDER = (60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 43_200, 86_400)
 """Round deadlines, in seconds, that a remedy may name."""
 
 
@@ -29,6 +29,9 @@ def late(found: Expected, requests_per_second: float, share: float, deadline: ti
         return f"{traffic}: nothing can be decided without requests"
     passes, notices = found.passes / requests_per_second, (found.doubled or 0.0) / requests_per_second
     given = deadline.total_seconds()
+    if found.passes == NEVER:
+        too_near = "its error rate is too near the limit or the margin; raise the limit"
+        return f"{traffic}: a healthy model never passes: {too_near}"
     if passes > given:
         slow = f"{spoken(passes)} until a healthy model passes, decisionDeadline is {durations.show(deadline)}"
         return f"{traffic}: {slow}; {_remedy(passes)}"
@@ -55,8 +58,6 @@ def _short(number: float) -> str:
 
 
 def _remedy(seconds: float) -> str:
-    if seconds == NEVER:
-        return "it never will: the error rate is too near the limit or the margin"
     enough = next((one for one in _LADDER if one >= 1.5 * seconds), None)
     asked = f"set it to {durations.show(timedelta(seconds=enough))}" if enough else "give the canary more requests"
     return f"{asked}, or raise the weight"
