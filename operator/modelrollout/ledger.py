@@ -178,8 +178,8 @@ def _scrapes(before: Scrapes, look: Look) -> Scrapes:
 
 
 def _elapsed(ledger: Ledger, looks: Looks, watch: Watch) -> timedelta:
-    """Time watched since the last round: none in the first, and none while no pod answers."""
-    if ledger.at is None or not looks.answered:
+    """Time watched since the last round: none in the first, none while no pod answers, none in a pause."""
+    if ledger.at is None or not looks.answered or not watch.counts:
         return timedelta(0)
     return max(timedelta(0), min(timedelta(seconds=looks.at - ledger.at), watch.interval + LATE))
 

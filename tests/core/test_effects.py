@@ -333,9 +333,26 @@ def test_a_constant_total_of_one_pod_is_never_without_a_pod(
     assert missing(known, world, {"replicas": 1, **wishes}) == expected
 
 
-def test_a_rollback_onto_a_stable_without_pods_starts_them_before_traffic_and_the_end_of_the_candidate() -> None:
-    known = status(history=REJECTED)
+def half_back(stable: int, left: int, selector: names.Labels) -> Seen:
+    """Stable's Deployment asks for 3 pods, and so many are ready; so many of the rejected model's are left."""
+    return seen((deployment(1, 3), arm(1, stable)[1]), arm(2, left, against=1), selector=selector)
+
+
+def test_a_rollback_onto_a_stable_without_pods_moves_traffic_when_half_of_them_are_ready() -> None:
+    known = status(history=[entry(1), entry(2, Outcome.REJECTED, time=NOW)])
     gone = seen(arm(1, 0), arm(2, 4, against=1), selector=alone(2))
-    assert missing(known, gone, CONSTANT) == ["scale v1 to 4"]
-    first = seen((deployment(1, 4), (pod(1),)), arm(2, 4, against=1), selector=alone(2))
-    assert missing(known, first, CONSTANT) == ["route to name=churn,revision=v1", "scale v2 to 0"]
+    assert missing(known, gone, CONSTANT) == ["scale v1 to 3", "scale v2 to 2"]
+    assert missing(known, half_back(1, 2, alone(2)), CONSTANT) == []
+    assert missing(known, half_back(2, 2, alone(2)), CONSTANT) == ["route to name=churn,revision=v1"]
+    assert missing(known, half_back(2, 2, alone(1)), CONSTANT) == ["scale v1 to 4", "scale v2 to 0"]
+
+
+def test_a_rollback_onto_a_stable_without_pods_waits_for_half_of_them_no_longer_than_the_progress_deadline() -> None:
+    known = status(history=[entry(1), entry(2, Outcome.REJECTED, time=later(-600))])
+    assert missing(known, half_back(1, 2, alone(2)), CONSTANT) == ["route to name=churn,revision=v1"]
+
+
+def test_a_rollback_of_shared_traffic_is_one_write_although_stable_has_fewer_pods() -> None:
+    known = status(history=[entry(1), entry(2, Outcome.REJECTED, time=NOW)])
+    first = missing(known, half_back(1, 3, shared()), CONSTANT)
+    assert first == ["route to name=churn,revision=v1", "scale v1 to 4", "scale v2 to 0"]

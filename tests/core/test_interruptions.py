@@ -13,6 +13,7 @@ from core.values import (
     STABLE_FAILING,
     arm,
     candidate,
+    decided,
     deployment,
     entry,
     judged,
@@ -69,6 +70,29 @@ def test_a_doubt_is_not_promoted_at_the_decision_deadline(here: Wishes, ready: i
     message = f"no decision at {place} {STUCK_AT}: {DOUBT}; promote or abort it"
     assert ended(moved) == (known.candidate, "Inconclusive", ["Inconclusive"])
     assert moved.status.hold == Hold(reason="Inconclusive", message=message, since=NOW)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "fields", "facts", "counts"),
+    [
+        ({}, {}, {}, True),
+        ({"paused": True}, {}, {}, False),
+        ({}, {"paused": True}, {}, False),
+        ({}, {}, {"invalid": "spec.bake: soon"}, False),
+    ],
+    ids=["under way", "paused by the spec", "paused by a person", "under an invalid spec"],
+)
+def test_a_pause_does_not_count_towards_the_bake(
+    wishes: Wishes,
+    fields: dict[str, Any],
+    facts: dict[str, Any],
+    counts: bool,  # noqa: FBT001
+) -> None:
+    known = status(candidate=candidate(**WHOLE, stage=Stage.BAKING), **fields)
+    world = seen(arm(1, 4), arm(2, 4, against=1))
+    watch = decided(turn(known, world, wishes, **facts)).watch
+    assert watch is not None
+    assert watch.counts is counts
 
 
 def test_a_pause_outlasts_the_decision_deadline() -> None:

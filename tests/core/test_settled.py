@@ -6,6 +6,7 @@ import pytest
 from core.values import (
     NOW,
     PASSING,
+    STABLE_FAILING,
     alone,
     arm,
     candidate,
@@ -27,6 +28,7 @@ from core.values import (
 from modelrollout.api.status import Hold, ModelRolloutStatus, Outcome, Phase, Previous, Routing, Stage
 from modelrollout.core.decision import Note, Watch
 from modelrollout.core.facts import Seen
+from modelrollout.judge.verdicts import Verdict
 
 STARTED = candidate(
     weight=10,
@@ -198,3 +200,12 @@ def test_the_old_pods_are_watched_while_they_drain() -> None:
     decision = decided(turn(known, seen(arm(1, 4), arm(2, 4, against=1), selector=alone(2))))
     assert decision.watch is not None
     assert (decision.watch.candidate, decision.watch.stable, decision.watch.outside) == ("v2", "v1", ("v1",))
+
+
+def test_stable_is_still_watched_while_a_warm_model_gets_its_pods() -> None:
+    previous = Previous(revision="v1", version="1.0.0", until=later(500))
+    known = settled(3, current=revision(1), previous=previous)
+    world = seen(arm(3, 4, against=2), arm(2, 4, against=1), arm(1, 3), selector=alone(3))
+    decision = decided(judged(turn(known, world), Verdict(stable=STABLE_FAILING)))
+    assert reasons(decision.notes) == ["Unhealthy", "WentBack"]
+    assert decision.status.stable == revision(2)

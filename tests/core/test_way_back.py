@@ -27,7 +27,7 @@ from core.values import (
     turn,
 )
 
-from modelrollout.api.status import Fault, HistoryEntry, Hold, ModelRolloutStatus, Outcome, Retreat
+from modelrollout.api.status import Fault, HistoryEntry, Hold, ModelRolloutStatus, Outcome, Phase, Retreat
 from modelrollout.core.decision import Decision, Note
 from modelrollout.core.facts import PodTrouble, Seen
 from modelrollout.core.turn import Turn
@@ -305,3 +305,21 @@ def test_a_model_that_was_left_as_unhealthy_is_not_tried_again_by_itself() -> No
     known = settled(2, stable=revision(1), history=[entry(1), marked(2)])
     decision = decided(turn(known, seen(arm(1, 4), arm(2, 0, against=1))))
     assert (decision.status.candidate, decision.status.stable, decision.notes) == (None, revision(1), ())
+
+
+def test_a_target_that_the_cluster_keeps_from_starting_is_waited_for_and_not_marked() -> None:
+    retreat = Retreat(revision="v2", version="2.0.0", since=later(-3600), reason="ErrorRate", message=SAID)
+    known = settled(3, retreat=retreat, history=[entry(1), entry(2), marked(3)])
+    unpulled = pod(2, ready=False, trouble=PodTrouble.CANNOT_PULL, words="503")
+    world = seen(arm(3, 4, against=2), (deployment(2, 4, against=1), (unpulled,)), arm(1, 0), selector=alone(3))
+    waiting = decided(turn(known, world))
+    message = (
+        "2.0.0 (v2) cannot start yet, 3.0.0 (v3) serves until it can: churn-v2-1: ImageCannotBePulled (503); check "
+        "server.image and the pull secret"
+    )
+    assert (waiting.status.retreat, waiting.status.history) == (retreat, known.history)
+    assert waiting.status.hold == Hold(reason="WaitingForCluster", message=message, since=NOW)
+    assert reasons(waiting.notes) == ["WaitingForCluster"]
+    assert (waiting.status.phase, waiting.status.message) == (Phase.GOING_BACK, message)
+    ready = seen(arm(3, 4, against=2), arm(2, 4, against=1), selector=alone(3))
+    assert decided(turn(waiting.status, ready)).status.stable == revision(2)

@@ -97,6 +97,11 @@ def test_failed_scrapes_are_counted_in_a_row_and_unsent_ones_not_at_all() -> Non
     assert ledger.scrapes("uid-of-nobody") == Scrapes()
 
 
+def test_time_in_a_pause_is_not_counted_and_its_evidence_is() -> None:
+    ledger = rounds((look("bbbb", 1),), (look("bbbb", 11),), watch=replace(WATCH, counts=False))
+    assert (ledger.watched, ledger.verdict.requests) == (timedelta(0), 10)
+
+
 def test_the_oldest_request_under_way_is_known_until_the_next_scrape() -> None:
     waiting = replace(look("bbbb", 1), sample=Sample("churn-bbbb-1", "churn-bbbb-1:1", 1, 1, 0, oldest_inflight_s=12.5))
     ledger = rounds((waiting,))

@@ -75,6 +75,14 @@ BACKWARD = (
         steady=False,
     ),
     story(
+        "constant total rolled back in the bake without room for another pod",
+        (rolled_out(V2), moment(turns_bad(V2), at(100, Stage.BAKING), 1)),
+        Ending(V1, "ErrorRate", {V1: "Promoted", V2: "Rejected"}),
+        spec=spec(strategy={"canary": {"constantTotal": {"surge": 0}}}),
+        room=4,
+        steady=False,
+    ),
+    story(
         "good, bad, second bad",
         (rolled_out(V2), moment(new_model(V3), Until(reason="ErrorRate"), 2)),
         Ending(V1, "Refusals", {V1: "Promoted", V2: "Rejected", V3: "Rejected"}),

@@ -198,6 +198,15 @@ PEOPLE = (
         quiet=40,
     ),
     story(
+        "paused in the bake",
+        (
+            rolled_out(V2),
+            moment(Edit({"paused": True}, "spec.paused becomes true"), at(100, Stage.BAKING), 4),
+            moment(Edit({"paused": False}, "spec.paused becomes false"), at(100, Stage.BAKING), 20),
+        ),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+    ),
+    story(
         "the spec becomes invalid in mid-step, then it is corrected",
         (
             rolled_out(V2),

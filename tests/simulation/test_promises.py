@@ -40,6 +40,14 @@ def test_timed_pause_across_a_kill_lasts_its_time_and_at_most_one_checkpoint_mor
     assert 20 <= over - begun <= 20 + checkpoint + away
 
 
+def test_a_bake_that_is_paused_goes_on_where_it_was() -> None:
+    played = run(story("paused in the bake").scenario)
+
+    begun, held, resumed, over = (noted(played, one)[-1] for one in ("Baking", "Paused", "Resumed", "Promoted"))
+    assert (held - begun) + (over - resumed) >= 8
+    assert over - resumed < 8
+
+
 def test_a_model_that_cannot_load_never_gets_a_request() -> None:
     played = run(story("cannot load").scenario)
 

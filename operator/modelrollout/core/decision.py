@@ -169,6 +169,8 @@ class Watch:
     """Evidence of another epoch is thrown away."""
     share: float = 1.0
     """Part of the rollout's false-rollback probability that this epoch may spend, 0 to 1."""
+    counts: bool = True
+    """Whether time watched leads towards promotion; not while the rollout is paused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from modelrollout import revisions
 from modelrollout.api.spec import Health
 from modelrollout.api.status import Candidate, ModelRolloutStatus, Stage
 from modelrollout.core.decision import Watch
-from modelrollout.core.turn import Turn, stops_of
+from modelrollout.core.turn import Turn, is_paused, stops_of
 
 THINNED = timedelta(seconds=15)
 LEAST_WINDOW = timedelta(seconds=10)
@@ -93,7 +93,13 @@ def watch(turn: Turn, status: ModelRolloutStatus) -> Watch | None:
         outside = (stable,) if candidate.stage is Stage.DRAINING else ()
         epochs = len(stops_of(turn, status)) * STAGES_PER_STEP + 2
         return Watch(
-            turn.spec.health.interval, candidate.revision, stable, outside, of_candidate(turn, candidate), 1 / epochs
+            turn.spec.health.interval,
+            candidate.revision,
+            stable,
+            outside,
+            of_candidate(turn, candidate),
+            1 / epochs,
+            counts=not (is_paused(turn, status) or turn.rollout.invalid),
         )
     if not watched(turn, status):
         return None

@@ -70,6 +70,8 @@ def look(turn: Turn, status: ModelRolloutStatus) -> Outlook:
         return _on_the_way(status, status.candidate)
     if status.retreat is not None:
         back = called(status.retreat.version, status.retreat.revision)
+        if status.hold is not None and status.hold.reason == WAITING_FOR_CLUSTER:
+            return Outlook(Phase.GOING_BACK, WAITING_FOR_CLUSTER, status.hold.message)
         return Outlook(Phase.GOING_BACK, status.retreat.reason, f"starts {back}: {status.retreat.message}")
     if status.current is not None and status.current.revision != status.stable.revision:
         return _gone_back(turn, status)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from modelrollout import names
 from modelrollout.api.status import Candidate, ModelRolloutStatus, Routing
-from modelrollout.core.turn import Turn, is_rejected
+from modelrollout.core.plan import surge_of
+from modelrollout.core.turn import Turn, entry_of, is_rejected
 
 
 def selector_of(turn: Turn, status: ModelRolloutStatus, routing: Routing) -> names.Labels:
@@ -23,9 +24,33 @@ def wanted_selector(turn: Turn, status: ModelRolloutStatus) -> names.Labels:
     candidate = status.candidate
     wanted = selector_of(turn, status, candidate.routing if candidate is not None else Routing.STABLE)
     service = turn.seen.service
-    if service is None or ready_behind(turn, wanted) > 0 or ready_behind(turn, service.selector) == 0:
+    if service is None or ready_behind(turn, service.selector) == 0:
         return wanted
-    return dict(service.selector)
+    return wanted if ready_behind(turn, wanted) >= _enough(turn, status) else dict(service.selector)
+
+
+def _enough(turn: Turn, status: ModelRolloutStatus) -> int:
+    """Ready pods that take the traffic over: one, or half of the size where stable has to start anew."""
+    left = left_alone(turn, status)
+    entry = entry_of(status, left) if left else None
+    if entry is None or turn.now - entry.time >= turn.spec.progress_deadline:
+        return 1
+    return half(status)
+
+
+def half(status: ModelRolloutStatus) -> int:
+    """Stable's pods that may carry everything for a while: see docs/decisions/0008."""
+    return max(1, -(-status.size // 2))
+
+
+def left_alone(turn: Turn, status: ModelRolloutStatus) -> str:
+    """Constant total: a revision that is being left while the Service selects it alone, since stable has no pods."""
+    service = turn.seen.service
+    if service is None or status.stable is None or surge_of(turn.spec) is None:
+        return ""
+    alone = next(iter(selected(turn, service.selector)), "") if names.REVISION_LABEL in service.selector else ""
+    kept = {status.stable.revision, status.candidate.revision if status.candidate is not None else ""}
+    return "" if alone in kept or turn.seen.ready(alone) == 0 else alone
 
 
 def ready_behind(turn: Turn, selector: Mapping[str, str]) -> int:

@@ -62,7 +62,7 @@ def _switch(turn: Turn, status: ModelRolloutStatus, stable: Revision, current: R
     ready = turn.seen.ready(current.revision)
     if ready < size:
         message = f"{name} is warm and serves again once all its pods are ready: {ready} of {pods(size)}"
-        return holds.hold(turn, status, holds.PROGRESSING, message)
+        return _still_watched(turn, status, message)
     left = called(stable.version, stable.revision)
     message = f"the spec names {name} again, which is warm: it serves at once; {left} stays warm"
     status = status.but(
@@ -77,3 +77,12 @@ def _switch(turn: Turn, status: ModelRolloutStatus, stable: Revision, current: R
         retreat=None,
     )
     return Moved(recorded(status, endings.promoted(turn, current, message, "Switched")), (Note("Switched", message),))
+
+
+def _still_watched(turn: Turn, status: ModelRolloutStatus, message: str) -> Moved:
+    """Stable may turn bad while the model that the spec names is waited for: it goes back as ever."""
+    retreat = status.retreat
+    moved = retreating(turn, status, retreat) if retreat is not None else watch_stable(turn, status)
+    if moved.status.stable != status.stable:
+        return moved
+    return holds.hold(turn, moved.status, holds.PROGRESSING, message).after(*moved.notes)

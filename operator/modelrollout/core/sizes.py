@@ -3,7 +3,7 @@
 from modelrollout.api.status import Candidate, ModelRolloutStatus, Revision, Routing, Stage
 from modelrollout.core import plan
 from modelrollout.core.ratio import Room, Split, toward
-from modelrollout.core.routing import lacks_group
+from modelrollout.core.routing import half, lacks_group, left_alone
 from modelrollout.core.turn import Turn, stop_of
 
 
@@ -16,7 +16,17 @@ def wanted_sizes(turn: Turn, status: ModelRolloutStatus) -> dict[str, int]:
         return {status.candidate.revision: size} if status.candidate is not None else {}
     others = (status.previous, status.retreat)
     kept = {one.revision: size for one in others if one is not None and not _in_the_way(turn, status, one.revision)}
+    left = left_alone(turn, status)
+    if left:
+        return _changing_over(turn, status, status.stable, left)
     return kept | _of_arms(turn, status, status.stable)
+
+
+def _changing_over(turn: Turn, status: ModelRolloutStatus, stable: Revision, left: str) -> dict[str, int]:
+    """Half of the pods that are left make room for stable's, which all start at once; the others go once it serves."""
+    size, surge = max(1, status.size), plan.surge_of(turn.spec) or 0
+    stays = max(1, size - half(status))
+    return {stable.revision: max(half(status), size + surge - stays), left: stays}
 
 
 def _in_the_way(turn: Turn, status: ModelRolloutStatus, revision: str) -> bool:

@@ -16,7 +16,7 @@ from modelrollout.api.status import (
     Retreat,
     Revision,
 )
-from modelrollout.core import faults
+from modelrollout.core import faults, holds
 from modelrollout.core.decision import Note
 from modelrollout.core.epochs import of_stable, watched, window
 from modelrollout.core.facts import CONTAINER_FAULTS
@@ -178,16 +178,27 @@ def retreating(turn: Turn, status: ModelRolloutStatus, retreat: Retreat) -> Move
         return arrive(turn, status, entry, why)
     broken = _cannot_become_ready(turn, retreat)
     if not broken:
-        return Moved(status)
+        return _waiting(turn, status, retreat)
     status = recorded(status, entry.but(outcome=Outcome.UNHEALTHY, reason="CannotStart", message=broken, time=turn.now))
     note = Note("CannotStart", f"{called(entry.version, entry.revision)}: {broken}", warning=True)
     return _next_one(turn, status, why).after(note)
 
 
+def _waiting(turn: Turn, status: ModelRolloutStatus, retreat: Retreat) -> Moved:
+    """What the cluster lacks says nothing about the model that is started: it is named and waited for."""
+    world = faults.world_trouble(turn, retreat.revision)
+    if world:
+        stays = called(_stable(status).version, _stable(status).revision)
+        message = f"{called(retreat.version, retreat.revision)} cannot start yet, {stays} serves until it can: {world}"
+        return holds.hold(turn, status, holds.WAITING_FOR_CLUSTER, message)
+    waited = status.hold is not None and status.hold.reason == holds.WAITING_FOR_CLUSTER
+    return Moved(status.but(hold=None) if waited else status)
+
+
 def _next_one(turn: Turn, status: ModelRolloutStatus, why: Rejection) -> Moved:
     """The revision that was being started is out of the question: try the one below it."""
     target = healthy_below(status)
-    status = status.but(retreat=None)
+    status = status.but(retreat=None, hold=None)
     return _no_way_back(turn, status, why) if target is None else toward(turn, status, target, why)
 
 
@@ -216,7 +227,8 @@ def _cannot_become_ready(turn: Turn, retreat: Retreat) -> str:
     for pod in turn.seen.pods_of(retreat.revision):
         if pod.trouble in CONTAINER_FAULTS and pod.restarts > limit:
             return f"{pod.name} restarted {times(pod.restarts)}: {faults.said(pod)}"
-    if turn.now - retreat.since >= turn.spec.progress_deadline:
+    late = turn.now - retreat.since >= turn.spec.progress_deadline
+    if late and not faults.world_trouble(turn, retreat.revision):
         return f"not ready after {seconds(turn.spec.progress_deadline)} (progressDeadline)"
     return ""
 

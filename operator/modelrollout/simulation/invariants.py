@@ -11,6 +11,7 @@ from modelrollout import names
 from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.api.status import ConditionStatus, ModelRolloutStatus, Outcome, Routing
 from modelrollout.core.decision import Action, Note, Route, Scale
+from modelrollout.core.plan import surge_of
 from modelrollout.core.words import LONGEST
 from modelrollout.simulation.cluster import Cluster
 
@@ -50,7 +51,7 @@ class Guard:
         if before and not after:
             self._breach(cluster, f"{action}: {before} ready pods were behind the Service, now none is")
         unconditional = action.expected is None
-        if not unconditional and after < min(before, self._least(status)):
+        if not unconditional and after < min(before, self._least(cluster, status)):
             self._breach(cluster, f"{action}: ready pods behind the Service went from {before} to {after}")
         behind = _selected_revisions(cluster)
         for revision in rejected(status) & behind & self.left:
@@ -72,13 +73,18 @@ class Guard:
         going = {pod.uid for pod in pods} - {pod.uid for pod in stay}
         behind = cluster.selected(cluster.service)
         after = [pod for pod in behind if pod.uid not in going]
-        if len(after) < min(len(behind), self._least(status)):
+        if len(after) < min(len(behind), self._least(cluster, status)):
             self._breach(cluster, f"{action}: ready pods behind the Service go from {len(behind)} to {len(after)}")
 
-    def _least(self, status: ModelRolloutStatus) -> int:
-        """Ready pods that the policy asks for: the size, or one less in the constant-total mode without surge."""
+    def _least(self, cluster: Cluster, status: ModelRolloutStatus) -> int:
+        """Ready pods that the policy asks for: the size, or one less in the constant-total mode without surge.
+
+        While a bad model gives way to a stable that has to start anew, half of the size.
+        """
         if self.spec is None:
             return 0
+        if surge_of(self.spec) is not None and rejected(status) & _selected_revisions(cluster):
+            return status.size // 2
         canary = self.spec.strategy.canary
         tight = canary is not None and canary.constant_total is not None and canary.constant_total.surge == 0
         size = min(status.size, self.spec.replicas)
@@ -127,7 +133,7 @@ class Guard:
         settled = status.candidate is not None and status.candidate.routing is Routing.SHARED
         if settled and names.group_label(stable.revision) in service and behind - known:
             self._breach(cluster, f"{sorted(behind - known)} are behind the Service, too")
-        capacity, least = len(cluster.endpoints), self._least(status)
+        capacity, least = len(cluster.endpoints), self._least(cluster, status)
         if self.steady and not cluster.lost and capacity < least:
             self._breach(cluster, f"{capacity} ready pods are behind the Service, the policy asks for {least}")
 

@@ -12,7 +12,6 @@ from modelrollout.simulation.resource import Resource
 from modelrollout.simulation.scenario import Moment, Scenario
 from modelrollout.simulation.world import World
 
-ROLLOUT = "churn"
 DEFAULT_IMAGE = "registry.example.com/server:1"
 
 
@@ -68,10 +67,10 @@ class Run:
 
 def begin(scenario: Scenario, kill_after: Collection[int] = ()) -> Run:
     """A scenario at its first second; the operator is killed after each of these writes, counted from 1."""
-    resource = Resource(ROLLOUT)
+    resource = Resource(scenario.rollout)
     resource.edit(scenario.spec)
     cluster = Cluster(
-        ROLLOUT,
+        scenario.rollout,
         behaviours=dict(scenario.models),
         room=scenario.room,
         load=Load(scenario.rate, scenario.rate, scenario.linger),

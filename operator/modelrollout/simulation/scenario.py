@@ -79,3 +79,5 @@ class Scenario:
     """Seconds after which the story is over in any case."""
     quiet: int = 30
     """Seconds without a write after the last moment that end the story."""
+    rollout: str = "churn"
+    """The resource's name."""

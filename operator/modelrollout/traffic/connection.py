@@ -30,12 +30,14 @@ class Target:
     host: str
     port: int
     path: str = PREDICT
+    authority: str = ""
+    """Name and port that the server is asked for; `host` where left out."""
 
     def request(self, body: bytes, *, last: bool) -> bytes:
         """The bytes of a POST; `last` asks the server to end the connection after it."""
         connection = "close" if last else "keep-alive"
         head = (
-            f"POST {self.path} HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: application/json\r\n"
+            f"POST {self.path} HTTP/1.1\r\nHost: {self.authority or self.host}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nConnection: {connection}\r\n\r\n"
         )
         return head.encode() + body

@@ -1,4 +1,4 @@
-"""The command line: `modelrollout run`, `version` and `crd`. Each option has a MODELROLLOUT_... variable behind it.
+"""The command line: the operator, and tools that need no cluster. Each option of `run` has a MODELROLLOUT_ variable.
 
 Heavy imports are inside the commands, so that --help and completion answer at once.
 """
@@ -10,6 +10,9 @@ from typing import Annotated
 
 import typer
 
+from modelrollout.cli.loading import load
+from modelrollout.cli.planning import plan
+from modelrollout.cli.simulating import simulate
 from modelrollout.settings import DEFAULT_SERVER_IMAGE, LogFormat, ScrapeVia, Settings
 
 app = typer.Typer(
@@ -98,3 +101,8 @@ def _operate(settings: Settings, log_format: LogFormat) -> int:
     except (KubeError, CannotListen) as error:
         typer.echo(f"error: {error}", err=True)
         return 1
+
+
+app.command()(plan)
+app.command()(simulate)
+app.command()(load)
