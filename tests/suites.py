@@ -51,14 +51,24 @@ def pytest(*arguments: str) -> tuple[str, ...]:
 CHECKS = Suite("lint, types, layers, generated files", 3, (("make", "lint", "types", "layers", "verify"),))
 FAST = Suite("fast tests", 8, (pytest("-n", "2", "-m", "not cluster", "--ignore", "tests/serving", "tests"),))
 SERVING = Suite("serving image", 6, (pytest("-m", "not cluster", "tests/serving"),))
-FRESH = "python3 local-cluster/cluster.py status >/dev/null 2>&1 || python3 local-cluster/cluster.py down"
+FRESH = """test "$CLUSTER" = current || {
+  python3 local-cluster/cluster.py status >/dev/null 2>&1 || python3 local-cluster/cluster.py down
+}"""
 """What is left of a cluster whose processes are gone is no place for tests: take it away first."""
 UP = Suite("cluster and images", 14, (("sh", "-c", FRESH), (*CLUSTER, "up"), (*CLUSTER, "image")))
 END_TO_END = Suite(
     "end to end",
     14,
     (
-        pytest("-n", "3", *SLOWEST, "-m", "cluster and not kills and not alone and not long", "tests/e2e"),
+        pytest(
+            "-n",
+            "4",
+            "--dist=worksteal",
+            *SLOWEST,
+            "-m",
+            "cluster and not kills and not alone and not long",
+            "tests/e2e",
+        ),
         pytest("-n", "3", *SLOWEST, "-m", "cluster and kills and not long", "tests/e2e"),
         pytest(*SLOWEST, "-m", "cluster and alone and not long", "tests/e2e"),
         pytest("-m", "cluster and not long", "tests/contract"),

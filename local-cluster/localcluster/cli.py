@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from localcluster import current, images, kind, node, selftest
-from localcluster.choice import Driver, choose, read_choice
+from localcluster.choice import Driver, asked_for, choose, read_choice
 from localcluster.kubectl import Kubectl, find_kubectl
 from localcluster.places import Places, find_places
 from localcluster.programs import HELM, KUBECTL, build_missing, programs_folder
@@ -77,9 +77,10 @@ def command_up(where: Places, _arguments: argparse.Namespace) -> None:
 
 
 def command_down(where: Places, arguments: argparse.Namespace) -> None:
-    """Take away what the last `up` chose; where that is not known, look for traces of the self-built cluster."""
+    """Take away what the last `up` chose; where nothing tells, look for traces of the self-built cluster."""
     with locked(where):
-        DRIVERS[read_choice(where) or Driver.SELF_BUILT].down(where)
+        asked = asked_for(os.environ)
+        DRIVERS[read_choice(where) or (asked.driver if asked else Driver.SELF_BUILT)].down(where)
         where.choice.unlink(missing_ok=True)
         if arguments.purge:
             say(f"removing the caches in {where.cache}")

@@ -17,7 +17,7 @@ from stage.operator import TAG, install_operator
 from stage.programs import Programs
 from stage.rollout import Rollout, restarts
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.long, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(500)]
 
 ANOTHER = Image("modelrollout-operator-another", "tests/e2e/another-build/Dockerfile", "tests/e2e/another-build")
 WAITS = {"canary": {"steps": [{"weight": 50, "pause": {}}]}}
