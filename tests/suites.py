@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 CLUSTER = [os.environ.get("PYTHON", "python3"), "local-cluster/cluster.py"]
 PYTEST = [PYTHON, "-m", "pytest", "-q"]
+FOUR = ("-n", "4", "--dist=worksteal")
 SLOWEST = ("--durations=10", "--durations-min=20")
 
 
@@ -60,15 +61,7 @@ END_TO_END = Suite(
     "end to end",
     14,
     (
-        pytest(
-            "-n",
-            "4",
-            "--dist=worksteal",
-            *SLOWEST,
-            "-m",
-            "cluster and not kills and not alone and not long",
-            "tests/e2e",
-        ),
+        pytest(*FOUR, *SLOWEST, "-m", "cluster and not kills and not alone and not long", "tests/e2e"),
         pytest("-n", "3", *SLOWEST, "-m", "cluster and kills and not long", "tests/e2e"),
         pytest(*SLOWEST, "-m", "cluster and alone and not long", "tests/e2e"),
         pytest("-m", "cluster and not long", "tests/contract"),
