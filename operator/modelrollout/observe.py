@@ -197,6 +197,7 @@ def pod_seen(obj: Object, scrapes: Scrapes, now: datetime) -> PodSeen:
         words=trouble.words if trouble is not None else "",
         failed_scrapes=scrapes.failed,
         scraped=scrapes.answered,
+        node=str(obj.get("spec", {}).get("nodeName") or ""),
     )
 
 

@@ -126,6 +126,8 @@ class PodSeen:
     """Scrapes in a row that got no usable answer; 0 for a pod that is not scraped."""
     scraped: bool = False
     """Whether the last scrape got a usable answer."""
+    node: str = ""
+    """Where it runs; empty before it was placed."""
 
 
 @dataclass(frozen=True, slots=True)
