@@ -72,6 +72,16 @@ $(MODELS): $(INSTALLED) examples/models/train.py
 fast: install models  ## the tests that need no cluster
 	$(BIN)/pytest -n 2 -m "not cluster" tests
 
+.PHONY: faults
+faults: install  ## the simulated faults at every point, not a sample of them (about 15 min)
+	$(BIN)/pytest -n 2 --thorough tests/faults
+
+MINUTES ?= 120
+SEED ?= 1
+.PHONY: soak
+soak: install  ## random rollouts under random faults, simulated: MINUTES=120 SEED=1
+	PYTHONPATH=operator:tests $(BIN)/python -m faults.soak --minutes $(MINUTES) --seed $(SEED)
+
 .PHONY: check
 check: lint types layers verify fast  ## what every commit passes: lint, types, layers, generated files, fast tests
 

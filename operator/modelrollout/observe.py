@@ -201,6 +201,7 @@ def pod_seen(obj: Object, scrapes: Scrapes, now: datetime) -> PodSeen:
         failed_scrapes=scrapes.failed,
         scraped=scrapes.answered,
         waits=scrapes.waits,
+        node=str(obj.get("spec", {}).get("nodeName") or ""),
     )
 
 

@@ -159,6 +159,36 @@ def found(
         pytest.param(
             (pod(2, waits=timedelta(seconds=10)),), (pod(1),), None, id="a request that takes as long as it may"
         ),
+        pytest.param(
+            (pod(2, **SILENT, node="n1"), pod(2, 2, node="n2")),
+            (pod(1, **SILENT, node="n1"), pod(1, 2, node="n2")),
+            Standstill("ScrapeFailing", "neither churn-v2-1 nor stable's pods on its node n1 answer"),
+            id="everything on its node is silent",
+        ),
+        pytest.param(
+            (pod(2, **SILENT, node="n1"), pod(2, 2, **SILENT, node="n2")),
+            (pod(1, **SILENT, node="n1"), pod(1, 2, node="n2")),
+            Rejection(
+                "Unresponsive",
+                "churn-v2-2 gave no usable answer to 3 scrapes in a row while other pods answered",
+            ),
+            id="one node is silent, and a candidate pod beside a good one, too",
+        ),
+        pytest.param(
+            (pod(2, **SILENT, node="n1"), pod(2, 2, **SILENT, node="n1")),
+            (pod(1, node="n2"),),
+            Rejection(
+                "Unresponsive",
+                "churn-v2-1 gave no usable answer to 3 scrapes in a row while other pods answered",
+            ),
+            id="only candidate pods are on the silent node",
+        ),
+        pytest.param(
+            (pod(2, ready=False, trouble=PodTrouble.NODE_LOST, **SILENT),),
+            (pod(1),),
+            None,
+            id="its node is known to be lost",
+        ),
     ],
 )
 def test_pods_speak_for_a_rejection_a_standstill_or_nothing(

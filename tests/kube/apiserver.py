@@ -281,7 +281,7 @@ class Direct:
             raise errors.Conflict(str(error)) from error
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        with suppress(errors.NotFound, errors.Conflict):
+        with suppress(errors.NotFound):
             self._ask(Asked("delete", resource.plural, namespace, name, ""), {"preconditions": {"uid": uid}})
 
     def _ask(self, asked: Asked, body: Any = None) -> Object:

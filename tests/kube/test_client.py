@@ -242,11 +242,12 @@ async def test_deployments_are_created_with_strict_field_validation() -> None:
     assert queries == [{"fieldManager": "modelrollout", "fieldValidation": "Strict"}]
 
 
-async def test_an_object_that_is_gone_or_replaced_by_another_needs_no_deletion() -> None:
+async def test_an_object_that_is_gone_needs_no_deletion_and_another_of_its_name_is_left_alone() -> None:
     async with serving() as api, connected(api) as kube:
         await kube.delete(DEPLOYMENTS, "default", "churn-a", "uid-old")
         api.put(DEPLOYMENTS, {"metadata": {"name": "churn-a", "uid": "uid-new"}})
-        await kube.delete(DEPLOYMENTS, "default", "churn-a", "uid-old")
+        with pytest.raises(errors.Conflict):
+            await kube.delete(DEPLOYMENTS, "default", "churn-a", "uid-old")
 
         assert api.get(DEPLOYMENTS, "churn-a") is not None
 

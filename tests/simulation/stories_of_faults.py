@@ -1,12 +1,16 @@
 """Stories of pods and clusters that fail, and of hands that change what the operator has made."""
 
+from collections.abc import Mapping
+
 from simulation.telling import FAILING, GOES_OUT, SETTLED, V1, V2, Ending, at, moment, rolled_out, story
 
 from modelrollout.api.status import Phase, Stage
 from modelrollout.core.facts import PodTrouble
 from modelrollout.simulation.behaviours import Behaviour
 from modelrollout.simulation.happenings import Become, Blind, Delete, EraseStatus, Evict, Resize, Room, Tamper
-from modelrollout.simulation.scenario import Until
+from modelrollout.simulation.scenario import Happening, Until
+
+PROMOTED = Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"})
 
 FAULTS = (
     story(
@@ -66,17 +70,17 @@ FAULTS = (
     story(
         "the only canary pod is evicted",
         (rolled_out(V2), moment(Evict(V2), at(25), 2)),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+        PROMOTED,
     ),
     story(
         "every pod of the candidate is evicted in the bake",
         (rolled_out(V2), moment(Evict(V2, 4), at(100, Stage.BAKING), 2)),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+        PROMOTED,
     ),
     story(
         "no room for the canary, then room",
         (rolled_out(V2), moment(Room(None), Until(stage=Stage.WAITING), 5)),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+        PROMOTED,
         room=4,
     ),
     story(
@@ -85,7 +89,7 @@ FAULTS = (
             rolled_out(V2),
             moment(Become({V2: Behaviour()}, "the image is pushed"), Until(stage=Stage.WAITING), 5),
         ),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+        PROMOTED,
         models={V2: Behaviour(pullable=False)},
     ),
     story(
@@ -95,7 +99,7 @@ FAULTS = (
             moment(Blind(frozenset({V1, V2})), at(50), 1),
             moment(Blind(), Until(reason="ScrapeBlocked"), 20),
         ),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+        PROMOTED,
     ),
     story(
         "blind on the canary",
@@ -104,42 +108,19 @@ FAULTS = (
     ),
 )
 
+IN_MID_STEP: Mapping[str, Happening] = {
+    "selector pointed at everything": Tamper(),
+    "selector pointed at stable in mid-step": Tamper(V1),
+    "selector pointed at the canary in mid-step": Tamper(V2),
+    "Service deleted in mid-step": Delete(),
+    "canary's Deployment deleted in mid-step": Delete(V2),
+    "stable's Deployment deleted in mid-step": Delete(V1),
+    "canary scaled by hand": Resize(V2, 9),
+}
+"""What somebody does to the children while two models share the traffic; it is put right, and the rollout goes on."""
+
 HANDS = (
-    story(
-        "selector pointed at everything",
-        (rolled_out(V2), moment(Tamper(), at(50), 1)),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
-    ),
-    story(
-        "selector pointed at stable in mid-step",
-        (rolled_out(V2), moment(Tamper(V1), at(50), 1)),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
-    ),
-    story(
-        "selector pointed at the canary in mid-step",
-        (rolled_out(V2), moment(Tamper(V2), at(50), 1)),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
-    ),
-    story(
-        "Service deleted in mid-step",
-        (rolled_out(V2), moment(Delete(), at(50), 1)),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
-    ),
-    story(
-        "canary's Deployment deleted in mid-step",
-        (rolled_out(V2), moment(Delete(V2), at(50), 1)),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
-    ),
-    story(
-        "stable's Deployment deleted in mid-step",
-        (rolled_out(V2), moment(Delete(V1), at(50), 1)),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
-    ),
-    story(
-        "canary scaled by hand",
-        (rolled_out(V2), moment(Resize(V2, 9), at(50), 1)),
-        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
-    ),
+    *(story(name, (rolled_out(V2), moment(hand, at(50), 1)), PROMOTED) for name, hand in IN_MID_STEP.items()),
     story("status erased at rest", (moment(EraseStatus(), SETTLED, 3),), Ending(V1, made=4, outcomes={V1: "Promoted"})),
     story(
         "status erased in mid-step",

@@ -128,6 +128,8 @@ class PodSeen:
     """Whether the last scrape got a usable answer."""
     waits: timedelta = timedelta(0)
     """Age of the oldest request that its server had under way at the last scrape."""
+    node: str = ""
+    """Where it runs; empty before it was placed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,11 +103,15 @@ def _stable_crashes_alike(arms: Arms) -> bool:
 
 def does_not_answer(arms: Arms) -> Finding:
     """Scrapes that fail while others' are answered speak against the pod; when all fail, against the network."""
-    silent = [pod for pod in arms.candidate_pods if pod.started and pod.failed_scrapes >= UNANSWERED_SCRAPES]
+    pods = (*arms.stable_pods, *arms.candidate_pods)
+    silent = [pod for pod in arms.candidate_pods if _is_silent(pod)]
     if not silent:
         return None
-    pod = silent[0]
-    if any(one.scraped for one in (*arms.stable_pods, *arms.candidate_pods)):
+    pod = next((pod for pod in silent if not _shares_its_silence(pod, arms)), None)
+    if pod is None:
+        pod = silent[0]
+        return Standstill("ScrapeFailing", f"neither {pod.name} nor stable's pods on its node {pod.node} answer")
+    if any(one.scraped for one in pods):
         return Rejection(
             "Unresponsive",
             f"{pod.name} gave no usable answer to {pod.failed_scrapes} scrapes in a row while other pods answered",
@@ -141,6 +145,18 @@ def waits(pod: PodSeen) -> str:
         f"{pod.name} has not finished a request in {pod.waits.total_seconds():.1f} s "
         f"(limit {seconds(REQUEST_TIMEOUT)}), and those behind it wait"
     )
+
+
+def _is_silent(pod: PodSeen) -> bool:
+    lost = pod.trouble is PodTrouble.NODE_LOST
+    return pod.started and not lost and pod.failed_scrapes >= UNANSWERED_SCRAPES
+
+
+def _shares_its_silence(pod: PodSeen, arms: Arms) -> bool:
+    """Stable's pods on its node are silent, too, and others are not: the node is to blame, not the model."""
+    beside = [one for one in arms.stable_pods if pod.node and one.node == pod.node and one.started]
+    elsewhere = any(one.scraped for one in (*arms.stable_pods, *arms.candidate_pods) if one.node != pod.node)
+    return bool(beside) and elsewhere and not any(one.scraped for one in beside)
 
 
 def breaks_a_limit(arms: Arms) -> Finding:

@@ -149,11 +149,15 @@ class Kube:
             raise
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        """Delete one very object, in the background; one that is gone, or another of its name, is left alone."""
+        """Delete one very object, in the background; one that is gone needs no deletion.
+
+        Raises:
+            Conflict: it was changed at that moment, or there is another one of its name.
+        """
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
             await self._ask("delete", resource, Call("DELETE", resource.item(namespace, name), {}, body))
-        except (errors.NotFound, errors.Conflict):
+        except errors.NotFound:
             return
 
     async def through_pod(self, namespace: str, pod_and_port: str, path: str, call: Call) -> Answer:

@@ -106,7 +106,10 @@ class Writer:
     async def delete(self, resource: Resource, obj: Object) -> None:
         meta = obj["metadata"]
         await self._gate()
-        await self._api.delete(resource, meta["namespace"], meta["name"], meta["uid"])
+        try:
+            await self._api.delete(resource, meta["namespace"], meta["name"], meta["uid"])
+        except Conflict as error:
+            raise await self._reread(resource, (meta["namespace"], meta["name"]), error) from error
         self._stores[resource].forget(obj)
 
     def _kept(self, resource: Resource, obj: Object) -> Object:

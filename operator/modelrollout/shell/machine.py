@@ -7,9 +7,9 @@ that ends, ends the process: it starts again from the status and the children, w
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from modelrollout import names
@@ -19,7 +19,8 @@ from modelrollout.events import Teller
 from modelrollout.kube.client import Kube, Page
 from modelrollout.kube.errors import Conflict, KubeError, NotFound, TooManyRequests
 from modelrollout.kube.reflector import Reflector, Scope
-from modelrollout.kube.resources import CHILDREN, MODEL_ROLLOUTS, PODS, Object, is_older, version_of
+from modelrollout.kube.resources import CHILDREN, MODEL_ROLLOUTS, PODS, Object, Resource, is_older, version_of
+from modelrollout.kube.store import Changed, Store
 from modelrollout.kube.writer import stores
 from modelrollout.ledger import Looks
 from modelrollout.metrics import Metrics
@@ -31,7 +32,7 @@ from modelrollout.scrape.target import Target, targets
 from modelrollout.settings import ScrapeVia, Settings
 from modelrollout.shell.bucket import Bucket
 from modelrollout.shell.health import Health
-from modelrollout.shell.loop import Loop, Parts
+from modelrollout.shell.loop import Decide, Loop, Parts
 from modelrollout.shell.queue import Queue
 from modelrollout.shell.server import Server, serve
 
@@ -54,6 +55,10 @@ class Outside:
     metrics: Metrics
     died: Callable[[str], None]
     """Told when a task that must not end has ended."""
+    decide: Decide = decide
+    kept: Callable[[Changed], Mapping[Resource, Store]] = stores
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    clock: Callable[[], float] = time.monotonic
 
 
 class Machine:
@@ -64,31 +69,35 @@ class Machine:
         self._outside = outside
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Server | None = None
-        self.health = Health()
+        self.health = Health(outside.clock)
         self.rollouts = Rollouts()
         self.queue = Queue(self._turn)
-        self._stores = stores(self.queue.add)
+        self._stores = outside.kept(self.queue.add)
         self._reflectors = [
-            Reflector(outside.kube, Scope(resource, namespace, names.owned_selector()), self._stores[resource])
+            Reflector(
+                outside.kube, Scope(resource, namespace, names.owned_selector()), self._stores[resource], outside.clock
+            )
             for resource in CHILDREN
             for namespace in settings.scopes
         ]
         via_proxy = settings.scrape_via is ScrapeVia.PROXY
         self._door = ProxyScraper(outside.kube) if via_proxy else DirectScraper()
-        self.scraper = Scraper(self._door.scrape, self._targets, self._scraped)
-        self._teller = Teller(outside.kube)
+        self.scraper = Scraper(self._door.scrape, self._targets, self._scraped, outside.clock)
+        self._teller = Teller(outside.kube, outside.clock)
         self._loop = Loop(
             Parts(
                 api=outside.kube,
                 rollouts=self.rollouts,
                 stores=self._stores,
-                decide=decide,
+                decide=outside.decide,
                 gate=Bucket(settings.writes_per_second, round(BURST * settings.writes_per_second)).take,
                 teller=self._teller,
                 default_image=settings.server_image,
                 watched=self.scraper.watch,
                 shown=self._shown,
                 outdated=self._outdated,
+                now=outside.now,
+                clock=outside.clock,
             )
         )
         outside.metrics.follow(self._readings())

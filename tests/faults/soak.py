@@ -1,0 +1,130 @@
+"""Random rollouts under a seeded plan of faults, at full speed for a given time: `make soak MINUTES=120 SEED=1`.
+
+One world lives from the beginning to the end, so whatever the operator or its libraries hoard shows: memory must have
+a slope of about 0, the number of tasks must stay, every invariant must hold at every write.
+"""
+
+import argparse
+import gc
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from faults.counts import TOTAL
+from faults.plan import Plan
+from faults.stories import asking
+from faults.trials import closed
+from faults.watchman import Rules
+from faults.world import Setting, World
+
+from modelrollout.simulation.behaviours import Behaviour
+
+MODELS = (
+    Behaviour(load=1),
+    Behaviour(load=1),
+    Behaviour(load=2, errors=0.5),
+    Behaviour(load=1, latency_ms=800),
+    Behaviour(load=1, crashes_after=2, words="Segmentation fault"),
+    Behaviour(load=1, never_ready=True),
+)
+FAULTS = Plan(lag=3, die_share=0.0005, refuse_share=0.05, lose_share=0.02, miss_share=0.02, gone_share=0.01)
+RULES = Rules(steady=False, sparing=False, fresh=False)
+EVERY = 20
+"""Rollouts between two looks at memory and tasks."""
+WARM = 5
+"""Looks before the slope is taken: caches fill first."""
+MOST_GROWTH = 0.5
+"""KiB a rollout that count as none."""
+
+
+@dataclass(slots=True)
+class Soak:
+    """One world, and what was measured of it."""
+
+    seed: int
+    rollouts: int = 0
+    memory: list[tuple[int, float]] = field(default_factory=list)
+    """Rollouts so far, and KiB in use."""
+    tasks: list[int] = field(default_factory=list)
+
+    def run(self, seconds: float) -> list[str]:
+        """Play for so many seconds of this machine's time; gives what is wrong."""
+        dice = random.Random(self.seed)  # noqa: S311  # to be played again, no secret
+        plan = Plan(
+            self.seed,
+            lag=FAULTS.lag,
+            die_share=FAULTS.die_share,
+            refuse_share=FAULTS.refuse_share,
+            lose_share=FAULTS.lose_share,
+            miss_share=FAULTS.miss_share,
+            gone_share=FAULTS.gone_share,
+        )
+        ends = time.monotonic() + seconds
+        with World(Setting(plan, RULES)) as world:
+            while time.monotonic() < ends and not world.broken:
+                self._one(world, dice)
+            return closed(world, self._hoards())
+
+    def _one(self, world: World, dice: random.Random) -> None:
+        self.rollouts += 1
+        version = f"{self.rollouts}.0.0"
+        world.cluster.behaviours[version] = dice.choice(MODELS)
+        world.ask(asking(version, progressDeadline="30s", decisionDeadline="40s", rollback={"historyLimit": 5}))
+        world.advance(dice.randint(5, 90))
+        world.forget()
+        if self.rollouts % EVERY == 0:
+            self._look(world)
+
+    def _look(self, world: World) -> None:
+        gc.collect()
+        self.memory.append((self.rollouts, _kib()))
+        self.tasks.append(world.tasks())
+        print(
+            f"{self.rollouts:>7} rollouts  {world.second:>9,} virtual s  {self.memory[-1][1] / 1024:7.1f} MiB  "
+            f"{self.tasks[-1]:>3} tasks  {world.plan.injected.total():>7,} faults",
+            flush=True,
+        )
+
+    @property
+    def slope(self) -> float:
+        """KiB a rollout, by least squares, after the caches are warm."""
+        points = self.memory[WARM:]
+        if len(points) < WARM:
+            return 0.0
+        mean_x, mean_y = (sum(one[axis] for one in points) / len(points) for axis in (0, 1))
+        spread = sum((x - mean_x) ** 2 for x, _ in points)
+        return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+
+    def _hoards(self) -> list[str]:
+        found = []
+        if self.slope > MOST_GROWTH:
+            found.append(f"memory grows by {self.slope:.2f} KiB a rollout")
+        if len(self.tasks) > WARM and max(self.tasks[WARM:]) > max(self.tasks[:WARM]) + 2:
+            found.append(f"tasks grow: {self.tasks[0]} at first, {max(self.tasks)} later")
+        return found
+
+
+def _kib() -> float:
+    """Resident memory of this process."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return float(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=120.0)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    soak = Soak(asked.seed)
+    wrong = soak.run(60 * asked.minutes)
+    print(
+        f"\n{soak.rollouts} rollouts; memory grows by {soak.slope:.3f} KiB a rollout; tasks {sorted(set(soak.tasks))}"
+    )
+    print("\n".join([*TOTAL.lines(), *wrong]))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
