@@ -198,6 +198,7 @@ def pod_seen(obj: Object, scrapes: Scrapes, now: datetime) -> PodSeen:
         failed_scrapes=scrapes.failed,
         scraped=scrapes.answered,
         waits=scrapes.waits,
+        peak_bytes=scrapes.peak_bytes,
     )
 
 

@@ -128,6 +128,8 @@ class PodSeen:
     """Whether the last scrape got a usable answer."""
     waits: timedelta = timedelta(0)
     """Age of the oldest request that its server had under way at the last scrape."""
+    peak_bytes: int = 0
+    """Most memory that a scrape has seen in use; 0 where none was told."""
 
 
 @dataclass(frozen=True, slots=True)
