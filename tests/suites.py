@@ -62,9 +62,15 @@ END_TO_END = Suite(
     14,
     (
         pytest(*FOUR, *SLOWEST, "-m", "cluster and not kills and not alone and not long", "tests/e2e"),
-        pytest("-n", "3", *SLOWEST, "-m", "cluster and kills and not long", "tests/e2e"),
-        pytest(*SLOWEST, "-m", "cluster and alone and not long", "tests/e2e"),
         pytest("-m", "cluster and not long", "tests/contract"),
+    ),
+)
+FAULTS = Suite(
+    "faults",
+    8,
+    (
+        pytest("-n", "2", "--dist=loadfile", *SLOWEST, "-m", "cluster and kills and not long", "tests/e2e"),
+        pytest(*SLOWEST, "-m", "cluster and alone and not long", "tests/e2e"),
     ),
 )
 LONG = Suite("long end to end", 60, (pytest("-m", "cluster and long", "tests/e2e"),))
@@ -72,7 +78,7 @@ BENCH = Suite("fault to safe", 20, ((PYTHON, "bench/fault_to_safe.py"),))
 DEMO = Suite("demo", 6, ((PYTHON, "examples/demo/demo.py"),))
 
 PLANS = {
-    "test": (CHECKS, FAST, SERVING, UP, END_TO_END),
+    "test": (CHECKS, FAST, SERVING, UP, END_TO_END, FAULTS),
     "long": (UP, LONG),
     "bench": (UP, BENCH),
     "demo": (UP, DEMO),

@@ -31,6 +31,8 @@ from modelrollout.judge import (
 
 LATE = timedelta(seconds=3)
 """A round that comes later than its interval by more counts only so much: nobody watched in between."""
+PEAKS_KEPT = 50
+"""Pods whose memory is remembered after they stopped answering: they may have been killed for it."""
 NOBODY_OUTSIDE = timedelta(hours=1)
 """How quiet it is outside the selector when no pod is there."""
 
@@ -45,6 +47,8 @@ class Scrapes:
     """Whether the last one got a usable answer."""
     waits: timedelta = timedelta(0)
     """Age of the oldest request under way, as the last one told."""
+    peak_bytes: int = 0
+    """Most memory that any scrape of the pod has seen; 0 where none was told."""
 
 
 NOT_SCRAPED = Scrapes()
@@ -103,6 +107,8 @@ class Ledger:
     """Requests each server process had counted at the last round, by pod and instance."""
     pods: Mapping[str, Scrapes] = field(default_factory=dict)
     """By the pod's uid."""
+    peaks: Mapping[str, int] = field(default_factory=dict)
+    """Most bytes of memory seen, by the pod's uid; the pod that was asked last comes last."""
     quiet: Quiet = Quiet()
     at: float | None = None
     """When the last round of this epoch was."""
@@ -110,7 +116,7 @@ class Ledger:
     """The evidence as text for the status; empty where no candidate is watched."""
 
     def scrapes(self, uid: str) -> Scrapes:
-        return self.pods.get(uid, NOT_SCRAPED)
+        return replace(self.pods.get(uid, NOT_SCRAPED), peak_bytes=self.peaks.get(uid, 0))
 
 
 def resumed(checkpoint: Checkpoint | None) -> Ledger:
@@ -136,7 +142,9 @@ def under(ledger: Ledger, watch: Watch | None) -> Ledger:
         return Ledger()
     if watch.epoch == ledger.epoch:
         return ledger
-    return Ledger(epoch=watch.epoch, origins=ledger.origins, requests=ledger.requests, pods=ledger.pods)
+    return Ledger(
+        epoch=watch.epoch, origins=ledger.origins, requests=ledger.requests, pods=ledger.pods, peaks=ledger.peaks
+    )
 
 
 def judged(ledger: Ledger, asked: Rules) -> Ledger:
@@ -160,6 +168,7 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
         traffic=_outside(_traffic(ledger.traffic, counted, watch), quiet, looks),
         requests={(one.pod, one.instance): one.requests for one in _samples(looks)},
         pods={look.uid: _scrapes(ledger.scrapes(look.uid), look) for look in looks.pods},
+        peaks=_peaks(ledger.peaks, looks),
         quiet=quiet,
         at=looks.at,
     )
@@ -175,6 +184,14 @@ def _scrapes(before: Scrapes, look: Look) -> Scrapes:
     if look.sample is not None:
         return Scrapes(failed=0, answered=True, waits=timedelta(seconds=look.sample.oldest_inflight_s))
     return Scrapes(failed=before.failed + 1, answered=False)
+
+
+def _peaks(before: Mapping[str, int], looks: Looks) -> Mapping[str, int]:
+    peaks = dict(before)
+    for look in looks.pods:
+        if look.sample is not None and look.sample.memory_bytes:
+            peaks[look.uid] = max(peaks.pop(look.uid, 0), look.sample.memory_bytes)
+    return dict(list(peaks.items())[-PEAKS_KEPT:])
 
 
 def _elapsed(ledger: Ledger, looks: Looks, watch: Watch) -> timedelta:

@@ -202,6 +202,7 @@ def pod_seen(obj: Object, scrapes: Scrapes, now: datetime) -> PodSeen:
         scraped=scrapes.answered,
         waits=scrapes.waits,
         node=str(obj.get("spec", {}).get("nodeName") or ""),
+        peak_bytes=scrapes.peak_bytes,
     )
 
 

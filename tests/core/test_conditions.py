@@ -306,11 +306,25 @@ def test_a_status_shows_step_weights_and_the_scale_subresource() -> None:
     assert (shown.weights.asked, shown.weights.pods, shown.weights.served) == (25, 20, 15.0)
 
 
-def test_numbers_alone_are_not_written_at_every_look() -> None:
+@pytest.mark.parametrize(
+    ("begun", "seconds"), [(-20, 3), (-60, 10)], ids=["every 3 s in a step's first minute", "every 10 s later"]
+)
+def test_numbers_alone_are_not_written_at_every_look(begun: float, seconds: float) -> None:
+    step = in_step(candidate=candidate(step_since=later(begun)))
+    first = decided(step).status
+    assert decided(_after(step, first, seconds - 1, "0 of 4 failed")).status is first
+    shown = decided(_after(step, first, seconds, "0 of 4 failed")).status
+    assert (shown.verdict, first.verdict) == ("0 of 4 failed", "0 of 3 failed")
+    assert decided(_after(step, shown, 2 * seconds - 1, "0 of 9 failed")).status is shown
+    assert decided(_after(step, shown, 2 * seconds, "0 of 9 failed")).status.verdict == "0 of 9 failed"
+
+
+def test_numbers_that_are_written_again_leave_the_evidence_as_it_was_written() -> None:
     step = in_step()
     first = decided(step).status
-    assert decided(_after(step, first, 5, "0 of 4 failed")).status is first
-    assert decided(_after(step, first, 10, "0 of 4 failed")).status.verdict == "0 of 4 failed"
+    shown = decided(_after(step, first, 3, "0 of 4 failed")).status
+    assert first.checkpoint is not None
+    assert shown.checkpoint == first.checkpoint.but(shown=later(3))
 
 
 def test_other_words_in_the_message_are_written_at_once() -> None:

@@ -49,6 +49,16 @@ def found(
             id="killed for its memory after one tolerated restart",
         ),
         pytest.param(
+            (pod(2, restarts=2, trouble=PodTrouble.OOM_KILLED, words="limit 512Mi", peak_bytes=498 * 2**20),),
+            (pod(1),),
+            Rejection(
+                "OOMKilled",
+                "churn-v2-1 restarted 2 times (limit 1): OOMKilled (limit 512Mi, highest seen 498Mi); raise "
+                "server.resources.limits.memory or make the model smaller",
+            ),
+            id="killed for its memory with the peak that was seen",
+        ),
+        pytest.param(
             (pod(2, ready=False, restarts=1, trouble=PodTrouble.OOM_KILLED),),
             (pod(1),),
             None,

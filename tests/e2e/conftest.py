@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -83,7 +83,13 @@ async def cluster(prepared: Programs) -> AsyncIterator[Cluster]:
 @pytest.fixture
 async def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """A namespace of the test's own; kept for a look when the test fails and KEEP=1."""
-    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_")).strip("-")
+    async with own_namespace(cluster, request.node.name) as name:
+        yield name
+
+
+@asynccontextmanager
+async def own_namespace(cluster: Cluster, test: str) -> AsyncIterator[str]:
+    words = re.sub(r"[^a-z0-9]+", "-", test.lower().removeprefix("test_")).strip("-")
     name = f"t-{words[:40].strip('-')}-{os.urandom(2).hex()}"
     await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
@@ -102,3 +108,10 @@ async def shared_namespace(cluster: Cluster) -> str:
 def churn(cluster: Cluster, namespace: str) -> Rollout:
     """The rollout of the stories, before it is applied."""
     return Rollout(cluster, namespace, "churn")
+
+
+@pytest.fixture
+async def beside(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterator[Rollout]:
+    """Another rollout of the same name in another namespace, to compare with."""
+    async with own_namespace(cluster, request.node.name) as name:
+        yield Rollout(cluster, name, "churn")

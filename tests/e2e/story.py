@@ -31,10 +31,12 @@ MASKS = (
     (re.compile(r"\b\d+\.\d+ s\b"), "# s"),
     (re.compile(r", (all|most) on (\S+POD)"), r", most on \2"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),
+    (re.compile(r", highest seen \d+Mi\b"), ""),
     (re.compile(r"ImageCannotBePulled \(.*?\);"), "ImageCannotBePulled (...);"),
 )
 """Volatile: revisions' hashes (the version before them stays), pods' names, counts of requests, which pod had most of
-them, measured times, checksums of what was trained here, and what a container runtime says about a registry."""
+them, measured times and memory (which is known only where a scrape came first), checksums of what was trained here, and
+what a container runtime says about a registry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from stage.programs import Programs
 from stage.requests import steady, target_of
 from stage.rollout import Rollout
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.kills, pytest.mark.timeout(300)]
 
 
 async def test_a_fault_at_one_half_is_taken_back_and_costs_stable_nothing(prepared: Programs, churn: Rollout) -> None:

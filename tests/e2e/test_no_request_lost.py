@@ -10,7 +10,7 @@ from stage.models import rows_that
 from stage.programs import Programs
 from stage.rollout import Rollout, of
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.kills, pytest.mark.timeout(400)]
 
 SHAPE = Shape(rate=100, kept=20, fresh_share=0.2)
 AT_LEAST = 10_000

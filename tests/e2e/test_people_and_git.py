@@ -44,7 +44,7 @@ class Person:
         return self._count
 
 
-@pytest.mark.kills
+@pytest.mark.alone
 async def test_each_command_is_carried_out_exactly_once_although_the_operator_is_killed(
     prepared: Programs, churn: Rollout
 ) -> None:

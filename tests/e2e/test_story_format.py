@@ -54,6 +54,7 @@ def test_a_heading_that_is_none_is_named(tmp_path: Path) -> None:
         ("failed, all on churn-7f3a9c21-6c9d8b7f5-x2vq9", "failed, most on churn-POD"),
         (f"has sha256 {'0f' * 32}", "has sha256 SHA256"),
         ("ImageCannotBePulled (back-off (x) y); check it", "ImageCannotBePulled (...); check it"),
+        ("OOMKilled (limit 2Gi, highest seen 1987Mi); raise it", "OOMKilled (limit 2Gi); raise it"),
         ("bakes for 5 s", "bakes for 5 s"),
         ("at weight 25 after 7.54 s", "at weight 25 after # s"),
     ],

@@ -25,6 +25,7 @@ def health(**changes: Any) -> Object:
         "instance": "uid-1:17",
         "pod_uid": "uid-1",
         "oldest_inflight_s": 0.25,
+        "memory_bytes": 2**28,
         "counters": counters | changes.pop("counters", {}),
     }
     return answer | changes

@@ -24,6 +24,7 @@ def test_a_whole_answer_becomes_a_sample() -> None:
         refusals=2,
         latency=Latency((1.0, 5.0, 500.0), (3, 4, 2, 1)),
         oldest_inflight_s=0.25,
+        memory_bytes=2**28,
     )
 
 

@@ -111,6 +111,16 @@ def test_the_oldest_request_under_way_is_known_until_the_next_scrape() -> None:
     assert ledger.scrapes("uid-churn-bbbb-1") == Scrapes(answered=True)
 
 
+def test_the_most_memory_that_was_seen_outlives_the_process_and_the_epoch() -> None:
+    def using(mebibytes: int) -> tuple[Look, ...]:
+        sample = Sample("churn-bbbb-1", "churn-bbbb-1:1", 1, 0, 0, memory_bytes=mebibytes * 2**20)
+        return (replace(look("bbbb", 1), sample=sample),)
+
+    ledger = rounds(using(300), using(498), using(100), (silent("bbbb"),), ())
+    assert ledger.scrapes("uid-churn-bbbb-1").peak_bytes == 498 * 2**20
+    assert under(ledger, replace(WATCH, epoch="next")).scrapes("uid-churn-bbbb-1").peak_bytes == 498 * 2**20
+
+
 def test_a_pod_that_is_gone_leaves_nothing_behind() -> None:
     ledger = rounds((silent("bbbb"), look("aaaa", 1)), (look("aaaa", 2),))
 

@@ -229,6 +229,8 @@ class Checkpoint(Block):
     """When it was written."""
     evidence: Annotated[str, Field(max_length=4096)] = ""
     """The judge's packed evidence."""
+    shown: Time | None = None
+    """When the numbers around it were written again without it."""
 
 
 class ConditionStatus(StrEnum):

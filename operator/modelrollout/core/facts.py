@@ -130,6 +130,8 @@ class PodSeen:
     """Age of the oldest request that its server had under way at the last scrape."""
     node: str = ""
     """Where it runs; empty before it was placed."""
+    peak_bytes: int = 0
+    """Most memory that a scrape has seen in use; 0 where none was told."""
 
 
 @dataclass(frozen=True, slots=True)

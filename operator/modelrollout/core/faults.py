@@ -13,7 +13,7 @@ from modelrollout.api.status import Candidate, ModelRolloutStatus, Routing
 from modelrollout.core.epochs import of_candidate
 from modelrollout.core.facts import CONTAINER_FAULTS, PodSeen, PodTrouble
 from modelrollout.core.turn import Turn
-from modelrollout.core.words import seconds, times
+from modelrollout.core.words import mebibytes, seconds, times
 from modelrollout.judge.verdicts import NOTHING_SEEN, Verdict
 
 UNANSWERED_SCRAPES = 3
@@ -186,8 +186,9 @@ def said(pod: PodSeen) -> str:
     trouble = pod.trouble
     if trouble is None:
         return pod.words
-    words = f" ({pod.words})" if pod.words else ""
-    return f"{trouble}{words}; {REMEDIES[trouble]}"
+    peak = f"highest seen {mebibytes(pod.peak_bytes)}" if trouble is PodTrouble.OOM_KILLED and pod.peak_bytes else ""
+    words = ", ".join(part for part in (pod.words, peak) if part)
+    return f"{trouble}{f' ({words})' if words else ''}; {REMEDIES[trouble]}"
 
 
 def refusal(words: str) -> str:

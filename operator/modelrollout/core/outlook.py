@@ -18,7 +18,10 @@ from modelrollout.core.turn import Turn, entry_of, is_rejected, stop_of, stops_o
 from modelrollout.core.wayback import FAULT_NOT_IN_MODEL, NO_WAY_BACK
 from modelrollout.core.words import called, cut, place, pods
 
-REFRESHED = timedelta(seconds=10)
+REFRESHED, AT_FIRST = timedelta(seconds=10), timedelta(seconds=3)
+"""How old the numbers of a status may be: when a step has just begun, people look at them."""
+BEGINNING = timedelta(minutes=1)
+"""How long a step counts as just begun: at most 20 small writes, then at most 6 a minute."""
 CHECKPOINTED = timedelta(seconds=30)
 
 
@@ -225,7 +228,7 @@ def _checkpoint(turn: Turn, status: ModelRolloutStatus) -> Checkpoint | None:
 
 
 def _kept_still(turn: Turn, before: ModelRolloutStatus, after: ModelRolloutStatus) -> ModelRolloutStatus:
-    """Do not write numbers at every look: again after 10 s, and progress after 30 s, or with a real change."""
+    """Do not write numbers at every look: again after 3 or 10 s, and progress after 30 s, or with a real change."""
     if before == after:
         return before
     if _material(before) != _material(after) or before.checkpoint is None or after.checkpoint is None:
@@ -235,9 +238,17 @@ def _kept_still(turn: Turn, before: ModelRolloutStatus, after: ModelRolloutStatu
         return before
     if not timedelta(0) <= age < CHECKPOINTED or before.checkpoint.epoch != after.checkpoint.epoch:
         return after
-    if age >= REFRESHED and before.verdict != after.verdict:
-        return after
-    return before
+    if before.verdict == after.verdict or turn.now - (before.checkpoint.shown or before.checkpoint.time) < _age(
+        after, turn
+    ):
+        return before
+    return after.but(checkpoint=before.checkpoint.but(shown=turn.now))
+
+
+def _age(status: ModelRolloutStatus, turn: Turn) -> timedelta:
+    """How old the numbers may be now."""
+    here = status.candidate
+    return AT_FIRST if here is not None and turn.now - here.step_since < BEGINNING else REFRESHED
 
 
 def _progressed(turn: Turn, before: ModelRolloutStatus, after: ModelRolloutStatus) -> bool:

@@ -37,5 +37,10 @@ def seconds(value: timedelta) -> str:
     return f"{whole:g} s" if whole.is_integer() else f"{whole:.1f} s"
 
 
+def mebibytes(count: int) -> str:
+    """Bytes as people write a limit: "498Mi"."""
+    return f"{round(count / 2**20)}Mi"
+
+
 def cut(text: str, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."

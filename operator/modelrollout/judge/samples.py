@@ -26,6 +26,8 @@ class Sample:
     refusals: int
     latency: Latency = Latency()
     oldest_inflight_s: float = 0.0
+    memory_bytes: int = 0
+    """Memory in use; 0 where the server does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

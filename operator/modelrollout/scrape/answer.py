@@ -49,6 +49,7 @@ class Health(Answered):
     instance: Annotated[str, Field(min_length=1, max_length=256)]
     pod_uid: str
     oldest_inflight_s: Finite = 0.0
+    memory_bytes: Finite | None = None
     counters: Counters
 
 
@@ -69,6 +70,7 @@ def read(body: bytes, target: Target) -> Sample | str:
         refusals=counters.refusals,
         latency=Latency(tuple(counters.latency.edges_ms), tuple(counters.latency.counts)),
         oldest_inflight_s=health.oldest_inflight_s,
+        memory_bytes=int(health.memory_bytes or 0),
     )
 
 

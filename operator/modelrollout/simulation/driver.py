@@ -147,6 +147,7 @@ class Driver:
             failed_scrapes=scrapes.failed,
             scraped=scrapes.answered,
             waits=scrapes.waits,
+            peak_bytes=scrapes.peak_bytes,
         )
 
 
