@@ -86,7 +86,6 @@ def is_seen(world: World) -> bool:
     return owner is not None and world.status.observed_generation == owner["metadata"]["generation"]
 
 
-@pytest.mark.timeout(600)
 def test_whatever_is_edited_it_settles_and_then_writes_nothing(request: pytest.FixtureRequest) -> None:
     thorough = bool(request.config.getoption("--thorough", default=False))
     Edits.TestCase.settings = settings(
