@@ -148,7 +148,7 @@ class Client(Kube):
         lag = self._plan.lags()
         if not lag:
             return
-        self._plan.count(f"change seen {lag} versions late")
+        self._plan.count("change seen 1 to 9 versions late")
         etcd, now = self._server.etcd, asyncio.get_running_loop().time
         while self._plan.lags() and etcd.version < write.version + lag and now() < write.at + LAG_SECONDS:
             await _a_moment()

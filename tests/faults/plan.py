@@ -61,12 +61,10 @@ class Plan:
     def dies(self, point: Point) -> bool:
         number = len(self.points)
         self.points.append(point)
-        if number in self.die_at or self._falls(self.die_share):
-            kind = "write" if point.writes else "await"
-            return self._count(
-                f"crash {'after' if point.after else 'before'} {'a' if kind == 'write' else 'an'} {kind}"
-            )
-        return False
+        if number not in self.die_at and not self._falls(self.die_share):
+            return False
+        request = "a write" if point.writes else "another request"
+        return self._count(f"crash {'after' if point.after else 'before'} {request}")
 
     def refuses(self) -> bool:
         """Whether this write, the next one, meets a conflict that nobody caused."""

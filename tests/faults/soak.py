@@ -9,6 +9,7 @@ import gc
 import random
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,14 +30,20 @@ MODELS = (
     Behaviour(load=1, crashes_after=2, words="Segmentation fault"),
     Behaviour(load=1, never_ready=True),
 )
-FAULTS = Plan(lag=3, die_share=0.0005, refuse_share=0.05, lose_share=0.02, miss_share=0.02, gone_share=0.01)
 RULES = Rules(steady=False, sparing=False, fresh=False)
+REMEMBERED = 50
+"""Rollouts for which a model keeps its behaviour; older ones are good."""
 EVERY = 20
 """Rollouts between two looks at memory and tasks."""
 WARM = 5
 """Looks before the slope is taken: caches fill first."""
 MOST_GROWTH = 0.5
 """KiB a rollout that count as none."""
+
+
+def everything(seed: int) -> Plan:
+    """A little of every fault."""
+    return Plan(seed, lag=3, die_share=0.0005, refuse_share=0.05, lose_share=0.02, miss_share=0.02, gone_share=0.01)
 
 
 @dataclass(slots=True)
@@ -51,26 +58,26 @@ class Soak:
 
     def run(self, seconds: float) -> list[str]:
         """Play for so many seconds of this machine's time; gives what is wrong."""
-        dice = random.Random(self.seed)  # noqa: S311  # to be played again, no secret
-        plan = Plan(
-            self.seed,
-            lag=FAULTS.lag,
-            die_share=FAULTS.die_share,
-            refuse_share=FAULTS.refuse_share,
-            lose_share=FAULTS.lose_share,
-            miss_share=FAULTS.miss_share,
-            gone_share=FAULTS.gone_share,
-        )
         ends = time.monotonic() + seconds
-        with World(Setting(plan, RULES)) as world:
-            while time.monotonic() < ends and not world.broken:
+        return self._while(lambda: time.monotonic() < ends)
+
+    def play(self, rollouts: int) -> list[str]:
+        """Play so many rollouts; gives what is wrong."""
+        return self._while(lambda: self.rollouts < rollouts)
+
+    def _while(self, goes_on: Callable[[], bool]) -> list[str]:
+        dice = random.Random(self.seed)  # noqa: S311  # to be played again, no secret
+        with World(Setting(everything(self.seed), RULES)) as world:
+            while goes_on() and not world.broken:
                 self._one(world, dice)
-            return closed(world, self._hoards())
+            return closed(world, self.hoards())
 
     def _one(self, world: World, dice: random.Random) -> None:
         self.rollouts += 1
         version = f"{self.rollouts}.0.0"
-        world.cluster.behaviours[version] = dice.choice(MODELS)
+        behaviours = world.cluster.behaviours
+        behaviours[version] = dice.choice(MODELS)
+        behaviours.pop(f"{self.rollouts - REMEMBERED}.0.0", None)
         world.ask(asking(version, progressDeadline="30s", decisionDeadline="40s", rollback={"historyLimit": 5}))
         world.advance(dice.randint(5, 90))
         world.forget()
@@ -97,7 +104,8 @@ class Soak:
         spread = sum((x - mean_x) ** 2 for x, _ in points)
         return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
 
-    def _hoards(self) -> list[str]:
+    def hoards(self) -> list[str]:
+        """What grows that should not."""
         found = []
         if self.slope > MOST_GROWTH:
             found.append(f"memory grows by {self.slope:.2f} KiB a rollout")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from faults.counts import TOTAL
 from faults.phases import ALL, go_to
 from faults.plan import Plan
 from faults.stories import GOES_OUT, TAKEN_BACK, V1, V2, V3, asking
@@ -85,7 +86,6 @@ def is_seen(world: World) -> bool:
     return owner is not None and world.status.observed_generation == owner["metadata"]["generation"]
 
 
-@pytest.mark.timeout(600)
 def test_whatever_is_edited_it_settles_and_then_writes_nothing(request: pytest.FixtureRequest) -> None:
     thorough = bool(request.config.getoption("--thorough", default=False))
     Edits.TestCase.settings = settings(
@@ -109,9 +109,7 @@ def test_there_and_back_again_is_as_if_nothing_had_been_asked(phase: str) -> Non
         world.until(lambda: at_rest(world, V1))
         world.settle()
         there_and_back = serving(world)
-        assert closed(world) == []
-
-    assert there_and_back == straight(V1)
+        assert closed(world, unlike(there_and_back, straight(V1))) == []
 
 
 @pytest.mark.parametrize("phase", [one for one in ALL if one not in {"beginning", "settled", "promoted"}])
@@ -123,9 +121,12 @@ def test_by_way_of_another_model_it_comes_to_the_same(phase: str) -> None:
         world.until(lambda: at_rest(world, V3))
         world.settle()
         by_another = serving(world)
-        assert closed(world) == []
+        assert closed(world, unlike(by_another, straight(V1, V3))) == []
 
-    assert by_another == straight(V1, V3)
+
+def unlike(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    TOTAL.compared += 1
+    return [f"{key}: {found[key]}, expected {one}" for key, one in expected.items() if found[key] != one]
 
 
 def at_rest(world: World, version: str) -> bool:

@@ -88,7 +88,7 @@ def without_selector_first() -> list[str]:
 
 
 MUTANTS: Mapping[str, tuple[Callable[[], list[str]], str]] = {
-    "own-write guard": (without_own_write_guard, "it knew better"),
+    "own-write guard": (without_own_write_guard, "it had seen something old"),
     "compare-and-swap": (without_compare_and_swap, " back to "),
     "evidence rule": (without_the_evidence_rule, "was baked in 0 s"),
     "selector-first order": (without_selector_first, "the Service still selects ready pods"),

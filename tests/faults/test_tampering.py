@@ -33,7 +33,7 @@ def tampered(phase: str, hand: str) -> list[str]:
     with GOES_OUT.world(Setting(rules=DISTURBED)) as world:
         try:
             go_to(world, phase)
-            world.plan.count(f"tampered with: {hand.partition(' ')[0] if 'Service' in hand else hand}")
+            world.plan.count("child tampered with")
             HANDS[hand](world)
             world.advance(3)
             world.until(lambda: phase != "beginning" or served_by(world, V1))

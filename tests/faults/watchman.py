@@ -67,7 +67,7 @@ class Watchman:
         """A write to a child that the API server did not take, since the operator knew something old of it."""
         self.checked["no write to a child is late"] += 1
         if self.rules.sparing:
-            self.broken.append(f"{self.cluster.now} s: {text}: it knew better, or had to")
+            self.broken.append(f"{self.cluster.now} s: {text}: it had seen something old")
 
     def wrote(self, write: Write) -> None:
         """One write of anybody."""

@@ -229,6 +229,16 @@ async def test_forgetting_entirely_takes_the_memory_too() -> None:
     assert world.api.server.all(DEPLOYMENTS) == world.api.server.all(CONTROLLER_REVISIONS) == []
 
 
+async def test_a_deletion_that_meets_a_conflict_is_read_again_and_not_believed_to_be_done() -> None:
+    world = at_work(World())
+    world.api.faults["delete deployments"] = [Conflict("the object has been modified")]
+    with pytest.raises(Conflict):
+        await carried(world, Forget("bbbb"))
+
+    assert world.stores[DEPLOYMENTS].get("default", "churn-bbbb") == world.api.server.get(DEPLOYMENTS, "churn-bbbb")
+    assert await carried(world, Forget("bbbb")) == ["delete deployments churn-bbbb"]
+
+
 FOREIGN: list[Action] = [
     EnsureService(STABLE),
     Route(STABLE),

@@ -57,8 +57,11 @@ class Outside:
     """Told when a task that must not end has ended."""
     decide: Decide = decide
     kept: Callable[[Changed], Mapping[Resource, Store]] = stores
+    """Makes the stores; a test takes a guard out by passing others, as with `decide`."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    """The wall clock, for what is shown and for deadlines that outlive a process."""
     clock: Callable[[], float] = time.monotonic
+    """For everything that is measured."""
 
 
 class Machine:

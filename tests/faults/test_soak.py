@@ -1,0 +1,25 @@
+"""The soak for a few seconds, and that it tells growth from none."""
+
+import pytest
+from faults.soak import MOST_GROWTH, Soak
+
+
+def test_random_rollouts_under_random_faults_break_nothing() -> None:
+    soak = Soak(seed=3)
+
+    assert soak.play(40) == []
+    assert len(soak.tasks) == 2
+    assert max(soak.tasks) - min(soak.tasks) <= 2
+
+
+@pytest.mark.parametrize(("kib", "says"), [(0.1, ""), (2.0, "memory grows by 2.00 KiB a rollout")])
+def test_growth_is_told_from_none(kib: float, says: str) -> None:
+    soak = Soak(seed=1, memory=[(number, 1000 + kib * number) for number in range(20, 600, 20)])
+
+    assert soak.slope == pytest.approx(kib)
+    assert " ".join(soak.hoards()) == says
+    assert MOST_GROWTH < 2
+
+
+def test_more_and_more_tasks_are_found() -> None:
+    assert Soak(seed=1, tasks=list(range(14, 34))).hoards() == ["tasks grow: 14 at first, 33 later"]
