@@ -50,7 +50,7 @@ def serving(script: Script = answer) -> Iterator[tuple[str, Asked]]:
 
 def load(url: str, *words: str, rows: str = "") -> tuple[int, dict[str, object]]:
     source = ("--rows", "-") if rows else ("--features", "[1.0]")
-    sent = ("--rps", "200", "--seconds", "0.1", *source)
+    sent = ("--rps", "200", "--seconds", "0.1", "--timeout", "60", *source)
     found = run("load", "--url", url, *sent, "-o", "json", *words, stdin=rows)
     return found.exit_code, json.loads(found.stdout)
 
