@@ -4,7 +4,7 @@ It puts the core's own plan and the forecast together, so that what `modelrollou
 will do. Pure.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from modelrollout.api.spec import ModelRolloutSpec
@@ -101,7 +101,7 @@ def _leg(spec: ModelRolloutSpec, traffic: Traffic, stop: plan.Stop, place: Place
     if _is_passed_through(stop, place):
         return Leg(place.number, stop, made, None, f"passed through: the pods of step {place.number - 1}")
     share = ALONE if made == FULL else stop.pods.candidate / (stop.pods.candidate + stop.pods.stable)
-    found = _expected(spec, Arms(share, traffic.error_rate, stop.samples, place.earlier))
+    found = _expected(spec, traffic, Arms(share, traffic.error_rate, stop.samples, place.earlier))
     warning = late(found, traffic.requests_per_second, share, spec.decision_deadline) if stop.samples else ""
     return Leg(place.number, stop, made, found, _remark(stop), warning)
 
@@ -112,9 +112,11 @@ def _made(stop: plan.Stop) -> int:
     return FULL if stop.routing is Routing.CANDIDATE else 0
 
 
-def _expected(spec: ModelRolloutSpec, arms: Arms) -> Expected:
+def _expected(spec: ModelRolloutSpec, traffic: Traffic, arms: Arms) -> Expected:
+    """A stop that asks for no requests passes at once; any other one is watched for one interval at least."""
     found = expected(arms, aims_of(spec.health))
-    return found if arms.samples else Expected(found.doubled, found.slower, 0.0)
+    watched = traffic.requests_per_second * spec.health.interval.total_seconds()
+    return replace(found, passes=max(found.passes, watched) if arms.samples else 0.0)
 
 
 def _is_passed_through(stop: plan.Stop, place: Place) -> bool:

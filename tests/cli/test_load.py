@@ -50,7 +50,7 @@ def serving(script: Script = answer) -> Iterator[tuple[str, Asked]]:
 
 def load(url: str, *words: str, rows: str = "") -> tuple[int, dict[str, object]]:
     source = ("--rows", "-") if rows else ("--features", "[1.0]")
-    sent = ("--rps", "200", "--seconds", "0.1", *source)
+    sent = ("--rps", "200", "--seconds", "0.1", "--timeout", "60", *source)
     found = run("load", "--url", url, *sent, "-o", "json", *words, stdin=rows)
     return found.exit_code, json.loads(found.stdout)
 
@@ -100,9 +100,17 @@ def test_fresh_and_kept_connections_are_asked_for() -> None:
     assert (fresh.connections, kept.connections) == (20, 1)
 
 
-def test_rows_are_sent_in_turn() -> None:
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '{"features": [1.0]}\n\n{"features": {"age": 3}}\n',
+        '[{"features": [1.0]},\n {"features": {"age": 3}, "label": 1}]',
+    ],
+    ids=["lines", "list"],
+)
+def test_rows_are_sent_in_turn(rows: str) -> None:
     with serving(good) as (url, asked):
-        load(url, rows='{"features": [1.0]}\n\n{"features": {"age": 3}}\n')
+        load(url, rows=rows)
 
     assert dict(asked.bodies) == {b'{"features": [1.0]}': 10, b'{"features": {"age": 3}}': 10}
 
@@ -157,7 +165,9 @@ def test_rows_that_cannot_be_are_refused(words: tuple[str, ...], said: str) -> N
     [
         ("\n \n", "holds no rows; write a line such as"),
         ('{"features": [1]}\n{"feature": [1]}', "line 2: a row is an object with features"),
-        ("[1, 2]", "line 1: a row is an object with features"),
+        ("[1, 2]", "row 1: a row is an object with features"),
+        ('[{"features": []}]', "row 1: features are a list of numbers or an object of numbers by name, and not empty"),
+        ('{"features": [1]', "line 1 is not JSON: "),
     ],
 )
 def test_a_bad_line_of_a_file_is_named(text: str, said: str, tmp_path: Path) -> None:

@@ -96,6 +96,13 @@ def test_rolling_passes_when_its_pods_are_ready(tmp_path: Path) -> None:
     assert {one["remark"] for one in steps[:-1]} == {"passes when ready"}
 
 
+def test_no_step_passes_before_one_interval_is_over(tmp_path: Path) -> None:
+    spec = {**QUICK, "health": {"interval": "1m"}}
+    fast = planned(tmp_path, spec, "--rps", "1000000")["steps"]
+
+    assert [one["healthy_passes"]["minutes"] for one in fast] == [1.0, 1.0, 1.0]
+
+
 def test_timed_pauses_and_the_bake_count_until_promotion(tmp_path: Path) -> None:
     paused = {"canary": {"steps": [{"weight": 50, "pause": {"duration": "10m"}}]}}
     plain = {"canary": {"steps": [{"weight": 50}]}}
@@ -120,7 +127,7 @@ def test_the_table_fits_its_terminal_and_cuts_nothing(columns: int, tmp_path: Pa
 
     assert max(map(len, shown.splitlines())) <= columns
     assert "…" not in shown
-    for words in ("STEP", "ASKED", "MADE", "PODS", "1 + 20", "warning: step 1: 2 requests/s at 4.76 %"):
+    for words in ("STEP", "ASKED", "MADE", "CANARY", "1 + 20", "warning: step 1: 2 requests/s at 4.76 %"):
         assert words in shown
 
 

@@ -58,31 +58,37 @@ def rows_of(file: str, features: str) -> tuple[Row, ...]:
     if bool(file) == bool(features):
         raise Unusable("give --features '[1.0, 2.0]' or --rows FILE, so that there is something to ask about")
     if features:
-        return (row(_features(features, "--features")),)
-    lines = [(number, line) for number, line in enumerate(_lines(file), start=1) if line.strip()]
-    if not lines:
+        return (row(_checked(_json(features, "--features"), "--features")),)
+    found = tuple(_row(fields, place) for place, fields in _objects(file, _text(file)))
+    if not found:
         raise Unusable(f'{file} holds no rows; write a line such as {{"features": [1.0, 2.0]}} for each')
-    return tuple(_row(line, f"{file}, line {number}") for number, line in lines)
+    return found
 
 
-def _lines(file: str) -> Iterator[str]:
+def _text(file: str) -> str:
     try:
-        yield from (sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")).splitlines()
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise Unusable(f"{file} is no text in UTF-8") from None
     except OSError as error:
         raise Unusable(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from error
 
 
-def _row(line: str, place: str) -> Row:
-    fields = _json(line, place)
+def _objects(file: str, text: str) -> Iterator[tuple[str, Any]]:
+    """Each row with its place: the items of one JSON list, or a line each. No row begins like a list."""
+    if text.lstrip().startswith("["):
+        for number, fields in enumerate(_json(text, file), start=1):
+            yield f"{file}, row {number}", fields
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield f"{file}, line {number}", _json(line, f"{file}, line {number}")
+
+
+def _row(fields: Any, place: str) -> Row:  # noqa: ANN401  # JSON of any shape
     if not isinstance(fields, dict) or "features" not in fields:
         raise Unusable(f'{place}: a row is an object with features, such as {{"features": [1.0, 2.0]}}')
     return row(_checked(fields["features"], place))
-
-
-def _features(text: str, place: str) -> Any:  # noqa: ANN401  # checked to be a list or an object
-    return _checked(_json(text, place), place)
 
 
 def _json(text: str, place: str) -> Any:  # noqa: ANN401  # JSON of any shape

@@ -21,7 +21,10 @@ def load(  # noqa: PLR0917  # typer hands options over by name
     url: Annotated[str, typer.Option(help="Where to send requests, such as http://127.0.0.1:8080 (/v1/predict).")],
     rps: Annotated[float, typer.Option(min=0.1, max=100_000, help="Requests per second, whatever the answers do.")],
     rows: Annotated[
-        str, typer.Option(help='File with a row a line, such as {"features": [1.0, 2.0]}; - reads standard input.')
+        str,
+        typer.Option(
+            help='File with rows such as {"features": [1.0, 2.0]}, one a line or in a JSON list; - is standard input.'
+        ),
     ] = "",
     features: Annotated[str, typer.Option(help="One row's features instead: [1.0, 2.0] or an object by name.")] = "",
     seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="How long to send.")] = 10,
@@ -38,8 +41,10 @@ def load(  # noqa: PLR0917  # typer hands options over by name
 ) -> None:
     """Send requests at a fixed rate and count what becomes of each; no request is sent twice.
 
-    Open loop: a request is due at its time and its latency counts from there, so a slow server hides nothing. A 4xx
-    counts as not answered. Control-C ends it early, with the report. Exit code 1 means that an objective was missed.
+    Open loop: a request is due at its time and its latency counts from
+    there, so a slow server hides nothing. A 4xx counts as not answered.
+    Control-C ends it early, with the report. Exit code 1 means that an
+    objective was missed.
     """
     from modelrollout.cli.inputs import rows_of, target_of  # noqa: PLC0415  # --help answers at once
     from modelrollout.cli.objectives import Objectives, Result  # noqa: PLC0415

@@ -27,9 +27,10 @@ def plan(
 ) -> None:
     """Show each step of a rollout before it is begun: its pods, its weight, and how long a decision takes.
 
-    Requests are medians and count both arms. A step is looked at by itself, as if nothing were known before it. How
-    soon a slowdown shows depends on how latencies are spread; they are taken as log-normal with a p95 of 2.7 times the
-    median.
+    Requests are medians and count both arms. A step is looked at by itself,
+    as if nothing were known before it. How soon a slowdown shows depends on
+    how latencies are spread; they are taken as log-normal with a p95 of 2.7
+    times the median.
     """
     from modelrollout.cli.manifests import read_spec  # noqa: PLC0415  # --help answers at once
     from modelrollout.itinerary import Traffic, itinerary  # noqa: PLC0415
@@ -65,7 +66,7 @@ def _table(legs: "tuple[Leg, ...]", rps: float) -> "Table":
     table.add_column("STEP", no_wrap=True)
     for title in ("ASKED", "MADE"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("PODS", no_wrap=True)
+    table.add_column("CANARY\n+ STABLE", no_wrap=True)
     for title in ("ERRORS x2\nSEEN AFTER", "1.2x SLOWER\nSEEN AFTER", "HEALTHY\nPASSES AFTER"):
         table.add_column(title, justify="right")
     for leg in legs:

@@ -57,8 +57,10 @@ def simulate(  # noqa: PLR0917  # typer hands options over by name
 ) -> None:
     """Play a rollout of this manifest in virtual time: the operator's own decisions in a world that is made up.
 
-    The model that the manifest names takes the place of an earlier one, called "previous". Nothing is asked of any
-    cluster. Exit code 1 means that the operator broke one of its promises or came to no end, which is a bug.
+    The model that the manifest names takes the place of an earlier one,
+    called "previous". Nothing is asked of any cluster. Exit code 1 means
+    that the operator broke one of its promises or came to no end, which is
+    a bug.
     """
     from modelrollout.cli.manifests import read  # noqa: PLC0415  # --help answers at once
     from modelrollout.rehearsal import rehearse, timeline  # noqa: PLC0415

@@ -15,7 +15,8 @@ from statistics import NormalDist
 NEVER = math.inf
 _MOST = 1e12
 """Requests beyond which a decision counts as never: 30 years at 1,000 requests/s."""
-_STEPS = 80
+_STEPS = 50
+"""Halvings, which leave 15 digits."""
 _NORMAL = NormalDist()
 
 

@@ -6,6 +6,7 @@ known before it, so evidence that is carried on from earlier steps only makes it
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from modelrollout.api.spec import Health
 from modelrollout.forecast import errors, latency
@@ -73,8 +74,9 @@ class Expected:
     """Until a canary that is like stable has passed."""
 
 
+@lru_cache(maxsize=4096)
 def expected(arms: Arms, aims: Aims) -> Expected:
-    """What to expect of one step."""
+    """What to expect of one step; remembered, so round the rate before you ask often."""
     if arms.share >= ALONE:
         return Expected(_doubled_alone(arms, aims), None, _passes_alone(arms, aims))
     return Expected(_doubled(arms, aims), _slower(arms, aims), _passes(arms, aims))

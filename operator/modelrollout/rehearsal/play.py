@@ -13,7 +13,7 @@ from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.api.status import Phase, Stage
 from modelrollout.core.facts import Rollout
 from modelrollout.core.holds import INCONCLUSIVE, WARNED_OF
-from modelrollout.core.plan import stops
+from modelrollout.core.plan import stop_at, stops
 from modelrollout.itinerary import size_of
 from modelrollout.rehearsal.plots import Cast, Plot
 from modelrollout.simulation.happenings import Command, Edit
@@ -50,6 +50,16 @@ def sent(run: Run) -> Requests:
     return Requests(load.sent, load.failed, load.unserved)
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A state that lasts until somebody does something."""
+
+    patience: int
+    """Seconds for which it has to last until it is taken for what it seems."""
+    for_a_person: bool = False
+    """Whether a person is expected, who then comes."""
+
+
 @dataclass(slots=True)
 class Rehearsal:
     """A rehearsal in progress, or over."""
@@ -59,8 +69,10 @@ class Rehearsal:
     spec: ModelRolloutSpec
     candidate: str
     """Its version."""
-    since: int | None = None
-    """When the present end, or wait for a person, began."""
+    wait: Wait | None = None
+    """What the rollout is in now, where nothing more happens by itself."""
+    since: int = 0
+    """When that began."""
     began: int = 0
     """When the spec asked for the new model; all before is setting the stage."""
     before: Requests = Requests()
@@ -83,9 +95,14 @@ def rehearse(rollout: Rollout, plot: Plot, rate: int) -> Rehearsal:
     cast = _cast(rollout.spec)
     played = Rehearsal(plot, begin(_scenario(rollout, rollout.spec, plot, rate)), rollout.spec, cast.candidate)
     _set_the_stage(played)
-    while not _is_over(played):
+    while played.seconds < LONGEST and not is_endless(played):
         played.run.tick()
-        _let_a_person_resume(played)
+        _notice(played)
+        if played.wait is None or played.seconds - played.since < played.wait.patience:
+            continue
+        if not played.wait.for_a_person:
+            break
+        _resume(played)
     return played
 
 
@@ -125,16 +142,10 @@ def _scenario(rollout: Rollout, spec: ModelRolloutSpec, plot: Plot, rate: int) -
     )
 
 
-def _is_over(played: Rehearsal) -> bool:
-    now = played.seconds
-    if now >= LONGEST or is_endless(played):
-        return True
-    patience = None if played.run.waiting else _patience(played)
-    if patience is None:
-        played.since = None if not _waits_for_a_person(played) else played.since
-        return False
-    played.since = now if played.since is None else played.since
-    return now - played.since >= patience
+def _notice(played: Rehearsal) -> None:
+    wait = _wait(played)
+    if wait != played.wait:
+        played.wait, played.since = wait, played.seconds
 
 
 def is_endless(played: Rehearsal) -> bool:
@@ -143,38 +154,33 @@ def is_endless(played: Rehearsal) -> bool:
     return events >= 40 + 6 * len(stops(played.spec, size_of(played.spec)))
 
 
-def _patience(played: Rehearsal) -> int | None:
-    """Seconds for which the present state has to last until it is the end; None while something is under way."""
+def _wait(played: Rehearsal) -> Wait | None:
+    """The end, or a wait that only a person or the world can end; None while something is under way or to come."""
     status = played.run.world.resource.status
-    hold = status.hold
-    if hold is not None and hold.reason == INCONCLUSIVE:
-        return SETTLED_FOR
-    if hold is not None and hold.reason in WARNED_OF:
-        return int((played.spec.progress_deadline + timedelta(seconds=60)).total_seconds())
-    if status.phase is Phase.PAUSED and played.spec.paused:
-        return SETTLED_FOR
-    if status.candidate is not None or status.retreat is not None:
+    if _is_at_a_pause_for_a_person(played):
+        return Wait(PERSON_COMES_AFTER, for_a_person=True)
+    if played.run.waiting:
         return None
-    flags = {condition.type: condition.status for condition in status.conditions}
-    return SETTLED_FOR if "True" in (flags.get("Ready"), flags.get("Stalled")) else None
+    hold = status.hold
+    if hold is not None and hold.reason in WARNED_OF - {INCONCLUSIVE}:
+        return Wait(int((played.spec.progress_deadline + timedelta(seconds=60)).total_seconds()))
+    held = hold is not None and hold.reason == INCONCLUSIVE
+    paused = status.phase is Phase.PAUSED and played.spec.paused
+    under_way = status.candidate is not None or status.retreat is not None
+    ended = any(one.status == "True" for one in status.conditions if one.type in {"Ready", "Stalled"})
+    return Wait(SETTLED_FOR) if held or paused or (ended and not under_way) else None
 
 
-def _waits_for_a_person(played: Rehearsal) -> bool:
+def _is_at_a_pause_for_a_person(played: Rehearsal) -> bool:
     candidate = played.run.world.resource.status.candidate
     if candidate is None or candidate.stage is not Stage.PAUSED or played.spec.paused:
         return False
-    hold = played.run.world.resource.status.hold
-    return hold is not None and "waits for a person" in hold.message
+    pause = stop_at(played.spec, size_of(played.spec), candidate.weight).pause
+    return pause is not None and pause.duration is None
 
 
-def _let_a_person_resume(played: Rehearsal) -> None:
-    if not _waits_for_a_person(played):
-        return
-    now = played.seconds
-    played.since = now if played.since is None else played.since
-    if now - played.since < PERSON_COMES_AFTER:
-        return
-    played.since = None
-    command = Command("resume", played.candidate, f"c{now}")
+def _resume(played: Rehearsal) -> None:
+    played.wait = None
+    command = Command("resume", played.candidate, f"c{played.seconds}")
     played.run.world.happened(str(command))
     command.happen(played.run.driver)
