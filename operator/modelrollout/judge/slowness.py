@@ -1,0 +1,177 @@
+"""Latency of a canary against stable's: how many requests are slower than an edge of the buckets, at five edges.
+
+The edges are those nearest stable's p50, p75, p90, p95 and p99 before the rollout, fixed before the data that they
+judge. A tolerance of 1.2 is exact with buckets that grow by 1.1: the canary is held to an edge two buckets above
+stable's. The proof of no slower is the same test with the arms swapped and the shift kept, at stable's p95.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Self
+
+import numpy as np
+
+from modelrollout.judge import mixtures
+from modelrollout.judge.dispersion import ALIKE, Dispersion
+
+SHARES = (0.5, 0.75, 0.9, 0.95, 0.99)
+P95 = 3
+ENOUGH = 200
+"""Requests of stable that fix the edges."""
+_SLACK = 1e-4
+"""Edges are written to six digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """Where requests are compared: fixed before the data it judges."""
+
+    edges_ms: tuple[float, ...]
+    """The buckets' edges, to know other buckets by."""
+    stable: tuple[int, ...]
+    """Indices of five edges: stable's requests above them count as slow."""
+    candidate: tuple[int, ...]
+    """Indices of the edges, `latencyRatio` times higher, above which the canary's do."""
+    before: tuple[float, ...]
+    """Stable's share of slow requests at each, before the rollout."""
+
+
+def yardstick(edges_ms: tuple[float, ...], counts: Sequence[int], tolerance: float) -> Yardstick | None:
+    """The yardstick that stable's requests so far give; None where they are too few to give one."""
+    total = sum(counts)
+    if total < ENOUGH or not edges_ms:
+        return None
+    upto = list(accumulate(counts))
+    last = len(edges_ms) - 1
+    here = tuple(min(last, bisect_left(upto, share * total)) for share in SHARES)
+    shifted = tuple(
+        min(last, bisect_left(edges_ms, edges_ms[index] * tolerance * (1 - _SLACK), lo=index)) for index in here
+    )
+    return Yardstick(edges_ms, here, shifted, tuple(1 - upto[index] / total for index in here))
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """The requests of one round, or of all rounds, at the yardstick. Additive."""
+
+    candidate: tuple[int, ...] = (0,) * 5
+    """Slower than the shifted edges."""
+    stable: tuple[int, ...] = (0,) * 5
+    candidate_requests: int = 0
+    stable_requests: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            tuple(map(sum, zip(self.candidate, other.candidate, strict=True))),
+            tuple(map(sum, zip(self.stable, other.stable, strict=True))),
+            self.candidate_requests + other.candidate_requests,
+            self.stable_requests + other.stable_requests,
+        )
+
+
+NONE_SLOW = Slow()
+_NO_GAINS = (0.0,) * (len(SHARES) * mixtures.POINTS)
+
+
+def slow_at(measure: Yardstick, candidate: Sequence[int], stable: Sequence[int]) -> Slow:
+    """The slow requests among counts per bucket."""
+    return Slow(
+        candidate=tuple(sum(candidate[index + 1 :]) for index in measure.candidate),
+        stable=tuple(sum(stable[index + 1 :]) for index in measure.stable),
+        candidate_requests=sum(candidate),
+        stable_requests=sum(stable),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Slowness:
+    """The sums since the rollout began."""
+
+    measure: Yardstick
+    seen: Slow = NONE_SLOW
+    gains: tuple[float, ...] = _NO_GAINS
+    """That the canary is slower: 24 bets at each edge."""
+    swapped: tuple[float, ...] = (0.0,) * mixtures.POINTS
+    """That it is not: 24 bets at stable's p95."""
+    waiting: tuple[float, ...] = (math.log(0.5),) * len(_NO_GAINS)
+    """Logarithm of the capital on each bet, divided by that bet's value now (see `ratios`)."""
+    steps: int = 0
+    peak: float = 0.0
+    """Largest log E so far."""
+    dispersion: Dispersion = ALIKE
+
+    def plus(self, slow: Slow, dispersion: Dispersion | None = None) -> Self:
+        """After one more round. An arm without requests adds nothing."""
+        known = self.dispersion if dispersion is None else dispersion
+        if not slow.candidate_requests or not slow.stable_requests:
+            return replace(self, dispersion=known)
+        after = replace(
+            self,
+            seen=self.seen + slow,
+            gains=tuple((np.array(self.gains) + self._slower(slow) / known.factor).tolist()),
+            swapped=tuple((np.array(self.swapped) + self._no_slower(slow) / known.factor).tolist()),
+            dispersion=known,
+        )
+        return replace(after, peak=max(self.peak, after.log_e))
+
+    def restarted(self) -> Self:
+        """At a later step: a part of the capital is bet anew."""
+        bet = math.log(0.5) * (self.steps + 2) - np.array(self.gains)
+        waiting = np.logaddexp(np.array(self.waiting), bet)
+        return replace(self, waiting=tuple(waiting.tolist()), steps=self.steps + 1)
+
+    @property
+    def log_e(self) -> float:
+        """Log E since the rollout began, that the canary is slower; without restarts."""
+        return _mean_of_edges(np.array(self.gains))
+
+    @property
+    def alarm(self) -> float:
+        """Log E with its restarts: what a rollback is decided by."""
+        return _mean_of_edges(np.array(self.gains) + np.array(self.waiting))
+
+    @property
+    def log_pass(self) -> float:
+        """Log E that the canary is no slower than the tolerance allows, at stable's p95."""
+        return float(mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + np.array(self.swapped)))
+
+    @property
+    def p(self) -> float:
+        return math.exp(-max(0.0, self.peak))
+
+    @property
+    def worst(self) -> int:
+        """Index of the edge that speaks loudest."""
+        by_edge = mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + np.array(self.gains).reshape(len(SHARES), -1))
+        return int(by_edge.argmax())
+
+    def _slower(self, slow: Slow) -> mixtures.Array:
+        pooled = mixtures.pooled_share(
+            _column(self.seen.candidate) + _column(self.seen.stable),
+            self.seen.candidate_requests + self.seen.stable_requests,
+            _column(self.measure.before),
+        )
+        candidate = (_column(slow.candidate), slow.candidate_requests)
+        gained = mixtures.table_gains(candidate, (_column(slow.stable), slow.stable_requests), pooled)
+        return gained.reshape(-1)
+
+    def _no_slower(self, slow: Slow) -> mixtures.Array:
+        pooled = mixtures.pooled_share(
+            self.seen.candidate[P95] + self.seen.stable[P95],
+            self.seen.candidate_requests + self.seen.stable_requests,
+            self.measure.before[P95],
+        )
+        stable = (slow.stable[P95], slow.stable_requests)
+        return mixtures.table_gains(stable, (slow.candidate[P95], slow.candidate_requests), pooled)
+
+
+def _column(values: Sequence[float]) -> mixtures.Array:
+    return np.array(values, dtype=float)[:, None]
+
+
+def _mean_of_edges(bets: mixtures.Array) -> float:
+    by_edge = mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + bets.reshape(len(SHARES), -1))
+    return float(mixtures.log_sum_exp(by_edge)) - math.log(len(SHARES))
