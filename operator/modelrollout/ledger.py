@@ -12,6 +12,7 @@ from datetime import timedelta
 from modelrollout.api.spec import Health
 from modelrollout.api.status import Checkpoint
 from modelrollout.core.decision import Watch
+from modelrollout.core.epochs import is_new_step, is_onward
 from modelrollout.core.facts import Traffic
 from modelrollout.judge import (
     NOTHING_SEEN,
@@ -21,11 +22,15 @@ from modelrollout.judge import (
     Rules,
     Sample,
     Verdict,
+    at_step,
     fresh,
     observe,
+    onward,
     pack,
+    pack_trial,
     rules,
     unpack,
+    unpack_trial,
     verdict,
 )
 
@@ -106,6 +111,8 @@ class Ledger:
     """When the last round of this epoch was."""
     packed: str = ""
     """The evidence as text for the status; empty where no candidate is watched."""
+    compared: str = ""
+    """The comparison as text for the status; empty where nothing is compared."""
 
     def scrapes(self, uid: str) -> Scrapes:
         return self.pods.get(uid, NOT_SCRAPED)
@@ -117,15 +124,19 @@ def resumed(checkpoint: Checkpoint | None) -> Ledger:
         return Ledger()
     return Ledger(
         epoch=checkpoint.epoch,
-        evidence=unpack(checkpoint.evidence),
+        evidence=replace(unpack(checkpoint.evidence), trial=unpack_trial(checkpoint.comparison)),
         watched=checkpoint.watched,
         packed=checkpoint.evidence,
+        compared=checkpoint.comparison,
     )
 
 
 def rules_of(health: Health, watch: Watch) -> Rules:
     """The judge's rules for one epoch; `share` is the part of the rollout's alpha that it may spend."""
-    return rules(health, max(1, round(1 / watch.share)) if watch.share > 0 else 1)
+    asked = rules(health, max(1, round(1 / watch.share)) if watch.share > 0 else 1)
+    if asked.compare is None or not watch.candidate:
+        return replace(asked, compare=None)
+    return replace(asked, compare=at_step(asked.compare, watch.margins, shared=watch.shared))
 
 
 def under(ledger: Ledger, watch: Watch | None) -> Ledger:
@@ -134,7 +145,21 @@ def under(ledger: Ledger, watch: Watch | None) -> Ledger:
         return Ledger()
     if watch.epoch == ledger.epoch:
         return ledger
-    return Ledger(epoch=watch.epoch, origins=ledger.origins, requests=ledger.requests, pods=ledger.pods)
+    return Ledger(
+        epoch=watch.epoch,
+        evidence=_onward(ledger, watch.epoch),
+        origins=ledger.origins,
+        requests=ledger.requests,
+        pods=ledger.pods,
+        compared=ledger.compared if is_onward(ledger.epoch, watch.epoch) else "",
+    )
+
+
+def _onward(ledger: Ledger, epoch: str) -> Evidence:
+    """The evidence that a new epoch begins with: what the rollout has shown beside stable, and nothing else."""
+    if not is_onward(ledger.epoch, epoch):
+        return fresh()
+    return onward(ledger.evidence, is_new_step=is_new_step(ledger.epoch, epoch))
 
 
 def judged(ledger: Ledger, asked: Rules) -> Ledger:
@@ -154,6 +179,7 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
         origins=origins,
         verdict=verdict(evidence, asked),
         packed=pack(evidence) if watch.candidate else "",
+        compared=pack_trial(evidence.trial) if watch.candidate else "",
         watched=ledger.watched + _elapsed(ledger, looks, watch),
         traffic=_outside(_traffic(ledger.traffic, counted, watch), quiet, looks),
         requests={(one.pod, one.instance): one.requests for one in _samples(looks)},

@@ -67,6 +67,7 @@ def seen(rollout: Rollout, around: Around, ledger: Ledger, glance: Glance) -> Se
         watched=ledger.watched,
         traffic=ledger.traffic,
         packed=ledger.packed,
+        compared=ledger.compared,
     )
 
 

@@ -229,6 +229,8 @@ class Checkpoint(Block):
     """When it was written."""
     evidence: Annotated[str, Field(max_length=4096)] = ""
     """The judge's packed evidence."""
+    comparison: Annotated[str, Field(max_length=8192)] = ""
+    """What the whole rollout has shown beside stable, packed."""
 
 
 class ConditionStatus(StrEnum):

@@ -169,6 +169,10 @@ class Watch:
     """Evidence of another epoch is thrown away."""
     share: float = 1.0
     """Part of the rollout's false-rollback probability that this epoch may spend, 0 to 1."""
+    shared: bool = False
+    """Whether requests are spread over both arms by chance, so that one can be compared with the other."""
+    margins: tuple[float, ...] = ()
+    """Error ratios that count as no worse: this step's, then those of all steps; the health block's where empty."""
 
 
 @dataclass(frozen=True, slots=True)

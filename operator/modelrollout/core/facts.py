@@ -171,6 +171,8 @@ class Seen:
     traffic: Traffic = field(default_factory=Traffic)
     packed: str = ""
     """The judge's evidence of this epoch, packed for the status."""
+    compared: str = ""
+    """What the whole rollout has shown beside stable, packed for the status."""
 
     def deployment(self, revision: str) -> DeploymentSeen | None:
         return next((one for one in self.deployments if one.revision == revision), None)

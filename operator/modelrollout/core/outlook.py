@@ -194,7 +194,13 @@ def _checkpoint(turn: Turn, status: ModelRolloutStatus) -> Checkpoint | None:
         return None
     epoch, before = present(turn, status), turn.rollout.status.checkpoint
     if turn.seen.epoch == epoch:
-        return Checkpoint(epoch=epoch, watched=turn.seen.watched, time=turn.now, evidence=turn.seen.packed)
+        return Checkpoint(
+            epoch=epoch,
+            watched=turn.seen.watched,
+            time=turn.now,
+            evidence=turn.seen.packed,
+            comparison=turn.seen.compared,
+        )
     return before if before is not None and before.epoch == epoch else None
 
 

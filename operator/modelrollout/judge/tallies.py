@@ -50,13 +50,11 @@ def nothing(limits_ms: tuple[float, ...]) -> Tally:
     return Tally(slow=(0,) * len(limits_ms))
 
 
-def difference(old: Sample, new: Sample, limits_ms: tuple[float, ...]) -> Tally | None:
-    """What a process counted between two scrapes; None when `new` is an origin.
+def difference(old: Sample, new: Sample, limits_ms: tuple[float, ...]) -> Tally:
+    """What a process counted between two scrapes, of which `new` is no origin.
 
     A scrape can fall between two counters of one request, so there are at least as many requests as failures.
     """
-    if _is_origin(old, new):
-        return None
     errors, refusals = new.errors - old.errors, new.refusals - old.refusals
     return Tally(
         requests=max(new.requests - old.requests, errors + refusals),
@@ -75,7 +73,8 @@ def slower(latency: Latency, limit_ms: float) -> int:
     return sum(latency.counts[bisect_left(latency.edges_ms, limit_ms) + 1 :])
 
 
-def _is_origin(old: Sample, new: Sample) -> bool:
+def is_origin(old: Sample, new: Sample) -> bool:
+    """Whether counters cannot follow on earlier ones."""
     before, after = old.latency, new.latency
     if before.edges_ms != after.edges_ms or len(before.counts) != len(after.counts):
         return True

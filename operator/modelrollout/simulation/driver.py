@@ -130,6 +130,7 @@ class Driver:
             watched=ledger.watched,
             traffic=ledger.traffic,
             packed=ledger.packed,
+            compared=ledger.compared,
         )
 
     def _pod(self, pod: Pod, ledger: Ledger) -> PodSeen:

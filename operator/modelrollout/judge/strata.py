@@ -1,0 +1,107 @@
+"""One round as a stratum: what each arm counted since the round before, and nothing about earlier ones.
+
+The same value comes from scrapes, from a log of strata that is replayed, and from a simulation.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from operator import sub
+
+from modelrollout.judge.drift import merged
+from modelrollout.judge.samples import NO_PREDICTIONS, Baseline, Predictions, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one pod, or one arm, counted in one round."""
+
+    requests: int = 0
+    errors: int = 0
+    refusals: int = 0
+    latency: tuple[int, ...] = ()
+    """Timed requests per bucket; empty where the buckets are not those of the stratum."""
+    predictions: Predictions = NO_PREDICTIONS
+
+
+NOTHING_COUNTED = Counted()
+
+
+@dataclass(frozen=True, slots=True)
+class Stratified:
+    """One round of both arms, by pod."""
+
+    canary: Mapping[str, Counted] = field(default_factory=dict)
+    stable: Mapping[str, Counted] = field(default_factory=dict)
+    edges_ms: tuple[float, ...] = ()
+    baseline: Baseline | None = None
+    """The candidate's own, where its artefact carries one."""
+    before: tuple[int, ...] = ()
+    """Requests per bucket that stable's processes have counted since they started."""
+
+
+Pairs = Iterable[tuple[Sample, Sample]]
+"""The same process at two scrapes in a row, the older one first; never an origin."""
+
+
+def stratified(canary: Pairs, stable: Pairs) -> Stratified:
+    """The stratum of one round."""
+    known = list(stable)
+    edges = known[0][1].latency.edges_ms if known else ()
+    candidates = list(canary)
+    return Stratified(
+        canary=_by_pod(candidates, edges),
+        stable=_by_pod(known, edges),
+        edges_ms=edges,
+        baseline=next((new.baseline for _, new in candidates if new.baseline is not None), None),
+        before=_added(old.latency.counts for old, _ in known if old.latency.edges_ms == edges),
+    )
+
+
+def together(pods: Iterable[Counted]) -> Counted:
+    """The sum of some pods."""
+    counted = list(pods)
+    predictions = NO_PREDICTIONS
+    for one in counted:
+        predictions = merged(predictions, one.predictions)
+    return Counted(
+        requests=sum(one.requests for one in counted),
+        errors=sum(one.errors for one in counted),
+        refusals=sum(one.refusals for one in counted),
+        latency=_added(one.latency for one in counted if one.latency),
+        predictions=predictions,
+    )
+
+
+def _by_pod(pairs: Pairs, edges: tuple[float, ...]) -> Mapping[str, Counted]:
+    return {new.pod: _difference(old, new, edges) for old, new in pairs}
+
+
+def _difference(old: Sample, new: Sample, edges: tuple[float, ...]) -> Counted:
+    errors, refusals = new.errors - old.errors, new.refusals - old.refusals
+    alike = new.latency.edges_ms == edges
+    return Counted(
+        requests=max(new.requests - old.requests, errors + refusals),
+        errors=errors,
+        refusals=refusals,
+        latency=tuple(map(sub, new.latency.counts, old.latency.counts)) if alike else (),
+        predictions=_predicted(old.predictions, new.predictions),
+    )
+
+
+def _predicted(old: Predictions, new: Predictions) -> Predictions:
+    if new is NO_PREDICTIONS or new.count < old.count or new.edges != old.edges:
+        return NO_PREDICTIONS
+    return replace(
+        new,
+        count=new.count - old.count,
+        total=new.total - old.total,
+        squares=new.squares - old.squares,
+        counts=tuple(map(sub, new.counts, old.counts)),
+    )
+
+
+def _added(rows: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    known = list(rows)
+    if len(known) <= 1:
+        return known[0] if known else ()
+    return tuple(map(sum, zip(*known, strict=True)))
