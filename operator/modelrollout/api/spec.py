@@ -176,7 +176,7 @@ class Compare(Block):
     error_ratio: Annotated[float, Field(gt=1, le=16)] = 2.0
     """A model passes when its error rate is shown to be at most so many times stable's."""
     latency_ratio: Annotated[float, Field(ge=1, le=16)] = 1.2
-    """A model passes when its latency is shown to be at most so many times stable's."""
+    """A model passes when its latency is shown to be at most so many times stable's, at stable's 95th percentile."""
     negligible_error_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
     """A model whose error rate is shown to be below this passes whatever stable's is: without errors there is no
     ratio."""

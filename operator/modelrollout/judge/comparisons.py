@@ -52,11 +52,10 @@ def _slower(trial: Trial, compare: Comparing) -> Finding | None:
     if slowness is None or slowness.alarm < compare.threshold("latency"):
         return None
     edge, seen, measure = slowness.worst, slowness.seen, slowness.measure
-    edges = measure.edges_ms
     message = (
         f"{seen.candidate[edge]} of {seen.candidate_requests} requests took longer than "
-        f"{edges[measure.candidate[edge]]:.3g} ms, stable's {seen.stable[edge]} of {seen.stable_requests} longer than "
-        f"{edges[measure.stable[edge]]:.3g} ms, its p{SHARES[edge] * 100:g} before{_where(trial)}"
+        f"{measure.edges_ms[measure.at[edge]]:.3g} ms (stable's p{SHARES[edge] * 100:g} before), stable's "
+        f"{seen.stable[edge]} of {seen.stable_requests}{_where(trial)}"
     )
     return Finding("latencyRatio", message, slowness.alarm)
 

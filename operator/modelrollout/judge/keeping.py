@@ -104,21 +104,22 @@ def _slowness_written(slowness: Slowness) -> list[Any]:
     measure, seen, dispersion = slowness.measure, slowness.seen, slowness.dispersion
     sums = [slowness.steps, slowness.peak, dispersion.spread, dispersion.freedom]
     return [
-        [measure.edges_ms, measure.stable, measure.candidate, measure.before],
-        [seen.candidate, seen.stable, [seen.candidate_requests, seen.stable_requests]],
+        [measure.edges_ms, measure.at, measure.tolerated, measure.before],
+        [seen.candidate, seen.stable, [seen.intolerable, seen.candidate_requests, seen.stable_requests]],
         [_rounded(slowness.gains), _rounded(slowness.swapped), _rounded(slowness.waiting)],
         sums,
     ]
 
 
 def _slowness(content: Any) -> Slowness:  # noqa: ANN401  # whatever JSON the text held
-    (edges, stable, candidate, before), (ours, theirs, requests), bets, (steps, peak, spread, freedom) = content
-    measure = Yardstick(_floats(edges), _edges(stable, edges), _edges(candidate, edges), _floats(before, len(SHARES)))
+    (edges, at, tolerated, before), (ours, theirs, requests), bets, (steps, peak, spread, freedom) = content
+    here = _edges([*at, tolerated], edges)
+    measure = Yardstick(_floats(edges), here[:-1], here[-1], _floats(before, len(SHARES)))
     new = Slowness(measure)
     gains, swapped, waiting = bets
     return Slowness(
         measure=measure,
-        seen=Slow(_counts(ours, len(SHARES)), _counts(theirs, len(SHARES)), *_counts(requests, 2)),
+        seen=Slow(_counts(ours, len(SHARES)), _counts(theirs, len(SHARES)), *_counts(requests, 3)),
         gains=_floats(gains, len(new.gains)),
         swapped=_floats(swapped, len(new.swapped)),
         waiting=_floats(waiting, len(new.waiting)),
@@ -176,7 +177,7 @@ def _counts(values: Iterable[Any], width: int | None = None) -> tuple[int, ...]:
 
 
 def _edges(indices: Sequence[Any], edges: Sequence[Any]) -> tuple[int, ...]:
-    found = _counts(indices, len(SHARES))
+    found = _counts(indices, len(SHARES) + 1)
     if max(found) >= len(edges):
         raise ValueError(f"no edge {max(found)} among {len(edges)}")
     return found

@@ -1,8 +1,8 @@
 """Latency of a canary against stable's: how many requests are slower than an edge of the buckets, at five edges.
 
 The edges are those nearest stable's p50, p75, p90, p95 and p99 before the rollout, fixed before the data that they
-judge. A tolerance of 1.2 is exact with buckets that grow by 1.1: the canary is held to an edge two buckets above
-stable's. The proof of no slower is the same test with the arms swapped and the shift kept, at stable's p95.
+judge. The proof of no slower is the same test with the arms swapped, at stable's p95, and with a tolerance that is
+exact with buckets: 1.2 times slower is an edge two buckets higher where they grow by 1.1.
 """
 
 import math
@@ -31,10 +31,10 @@ class Yardstick:
 
     edges_ms: tuple[float, ...]
     """The buckets' edges, to know other buckets by."""
-    stable: tuple[int, ...]
-    """Indices of five edges: stable's requests above them count as slow."""
-    candidate: tuple[int, ...]
-    """Indices of the edges, `latencyRatio` times higher, above which the canary's do."""
+    at: tuple[int, ...]
+    """Indices of five edges: requests above them count as slow."""
+    tolerated: int
+    """Index of the edge `latencyRatio` times above the p95's, up to which a canary is no slower."""
     before: tuple[float, ...]
     """Stable's share of slow requests at each, before the rollout."""
 
@@ -47,10 +47,8 @@ def yardstick(edges_ms: tuple[float, ...], counts: Sequence[int], tolerance: flo
     upto = list(accumulate(counts))
     last = len(edges_ms) - 1
     here = tuple(min(last, _nearest(upto, share * total)) for share in SHARES)
-    shifted = tuple(
-        min(last, bisect_left(edges_ms, edges_ms[index] * tolerance * (1 - _SLACK), lo=index)) for index in here
-    )
-    return Yardstick(edges_ms, here, shifted, tuple(1 - upto[index] / total for index in here))
+    tolerated = min(last, bisect_left(edges_ms, edges_ms[here[P95]] * tolerance * (1 - _SLACK), lo=here[P95]))
+    return Yardstick(edges_ms, here, tolerated, tuple(1 - upto[index] / total for index in here))
 
 
 def _nearest(upto: Sequence[int], wanted: float) -> int:
@@ -65,8 +63,9 @@ class Slow:
     """The requests of one round, or of all rounds, at the yardstick. Additive."""
 
     candidate: tuple[int, ...] = (0,) * 5
-    """Slower than the shifted edges."""
     stable: tuple[int, ...] = (0,) * 5
+    intolerable: int = 0
+    """The canary's requests that were slower than is tolerated at the p95."""
     candidate_requests: int = 0
     stable_requests: int = 0
 
@@ -74,6 +73,7 @@ class Slow:
         return type(self)(
             tuple(map(sum, zip(self.candidate, other.candidate, strict=True))),
             tuple(map(sum, zip(self.stable, other.stable, strict=True))),
+            self.intolerable + other.intolerable,
             self.candidate_requests + other.candidate_requests,
             self.stable_requests + other.stable_requests,
         )
@@ -86,8 +86,9 @@ _NO_GAINS = (0.0,) * (len(SHARES) * mixtures.POINTS)
 def slow_at(measure: Yardstick, candidate: Sequence[int], stable: Sequence[int]) -> Slow:
     """The slow requests among counts per bucket."""
     return Slow(
-        candidate=tuple(sum(candidate[index + 1 :]) for index in measure.candidate),
-        stable=tuple(sum(stable[index + 1 :]) for index in measure.stable),
+        candidate=tuple(sum(candidate[index + 1 :]) for index in measure.at),
+        stable=tuple(sum(stable[index + 1 :]) for index in measure.at),
+        intolerable=sum(candidate[measure.tolerated + 1 :]),
         candidate_requests=sum(candidate),
         stable_requests=sum(stable),
     )
@@ -152,7 +153,7 @@ class Slowness:
         canary also passes by itself: with a share of slow requests below `negligible`, or half of stable's before.
         """
         rate = max(negligible, self.measure.before[P95] / 2)
-        alone = float(mixtures.below(self.seen.candidate[P95], self.seen.candidate_requests, rate))
+        alone = float(mixtures.below(self.seen.intolerable, self.seen.candidate_requests, rate))
         return float(np.logaddexp(self.log_e_noninferior, alone)) - math.log(2)
 
     @property
@@ -177,12 +178,12 @@ class Slowness:
 
     def _no_slower(self, slow: Slow) -> mixtures.Array:
         pooled = mixtures.pooled_share(
-            self.seen.candidate[P95] + self.seen.stable[P95],
+            self.seen.intolerable + self.seen.stable[P95],
             self.seen.candidate_requests + self.seen.stable_requests,
             self.measure.before[P95],
         )
         stable = (slow.stable[P95], slow.stable_requests)
-        return mixtures.table_gains(stable, (slow.candidate[P95], slow.candidate_requests), pooled)
+        return mixtures.table_gains(stable, (slow.intolerable, slow.candidate_requests), pooled)
 
 
 def _column(values: Sequence[float]) -> mixtures.Array:

@@ -87,7 +87,7 @@ class Trial:
     def _measured(self, known: Slowness, seen: Stratified, canary: Counted, stable: Counted) -> Slowness:
         if seen.edges_ms != known.measure.edges_ms or not canary.latency or not stable.latency:
             return known
-        edge = known.measure.stable[P95] + 1
+        edge = known.measure.at[P95] + 1
         pods = ((sum(one.latency[edge:]), sum(one.latency)) for one in seen.stable.values() if one.latency)
         dispersion: Dispersion = known.dispersion.plus(pods)
         return known.plus(slow_at(known.measure, canary.latency, stable.latency), dispersion)
