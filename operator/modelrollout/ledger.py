@@ -18,6 +18,7 @@ from modelrollout.judge import (
     NOTHING_SEEN,
     Evidence,
     Origins,
+    Report,
     Round,
     Rules,
     Sample,
@@ -28,6 +29,7 @@ from modelrollout.judge import (
     onward,
     pack,
     pack_trial,
+    report,
     rules,
     unpack,
     unpack_trial,
@@ -36,6 +38,10 @@ from modelrollout.judge import (
 
 LATE = timedelta(seconds=3)
 """A round that comes later than its interval by more counts only so much: nobody watched in between."""
+REPORTED_EVERY = 10.0
+"""Seconds after which the numbers for people are worked out again; the status is written no more often."""
+PACKED_EVERY = 30.0
+"""Seconds after which evidence is packed again; what comes in between may be lost in a restart, and counted later."""
 NOBODY_OUTSIDE = timedelta(hours=1)
 """How quiet it is outside the selector when no pod is there."""
 
@@ -111,6 +117,11 @@ class Ledger:
     """When the last round of this epoch was."""
     packed: str = ""
     """The evidence as text for the status; empty where no candidate is watched."""
+    report: Report | None = None
+    """The judge's numbers for people, a little old."""
+    reported_at: float | None = None
+    packed_at: float | None = None
+    """When the evidence was last packed."""
     compared: str = ""
     """The comparison as text for the status; empty where nothing is compared."""
 
@@ -173,19 +184,34 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
     evidence, origins = observe(ledger.evidence, ledger.origins, seen, asked)
     counted = _counted(ledger, looks)
     quiet = _quiet(ledger.quiet, looks, watch, counted)
-    return replace(
+    known = replace(
         ledger,
         evidence=evidence,
         origins=origins,
         verdict=verdict(evidence, asked),
-        packed=pack(evidence) if watch.candidate else "",
-        compared=pack_trial(evidence.trial) if watch.candidate else "",
         watched=ledger.watched + _elapsed(ledger, looks, watch),
         traffic=_outside(_traffic(ledger.traffic, counted, watch), quiet, looks),
         requests={(one.pod, one.instance): one.requests for one in _samples(looks)},
         pods={look.uid: _scrapes(ledger.scrapes(look.uid), look) for look in looks.pods},
         quiet=quiet,
         at=looks.at,
+    )
+    return _packed(_reported(known, asked)) if watch.candidate else known
+
+
+def _reported(ledger: Ledger, asked: Rules) -> Ledger:
+    """With the numbers for people, where they have become old."""
+    if ledger.at is None or (ledger.reported_at is not None and ledger.at - ledger.reported_at < REPORTED_EVERY):
+        return ledger
+    return replace(ledger, report=report(ledger.evidence, asked), reported_at=ledger.at)
+
+
+def _packed(ledger: Ledger) -> Ledger:
+    """With the evidence as text, where it has become old: packing costs more than judging, and restarts are rare."""
+    if ledger.at is None or (ledger.packed_at is not None and ledger.at - ledger.packed_at < PACKED_EVERY):
+        return ledger
+    return replace(
+        ledger, packed=pack(ledger.evidence), compared=pack_trial(ledger.evidence.trial), packed_at=ledger.at
     )
 
 

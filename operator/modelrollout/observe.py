@@ -68,6 +68,7 @@ def seen(rollout: Rollout, around: Around, ledger: Ledger, glance: Glance) -> Se
         traffic=ledger.traffic,
         packed=ledger.packed,
         compared=ledger.compared,
+        report=ledger.report,
     )
 
 

@@ -10,6 +10,7 @@ from modelrollout.core.decision import Decision, Note
 from modelrollout.core.epochs import present
 from modelrollout.core.facts import Rollout
 from modelrollout.core.holds import PAUSED, WAITING_FOR_CLUSTER, WARNED_OF
+from modelrollout.core.judged import numbers
 from modelrollout.core.plan import position
 from modelrollout.core.routing import selected
 from modelrollout.core.turn import Turn, entry_of, is_rejected, stop_of, stops_of
@@ -29,6 +30,7 @@ def describe(turn: Turn, status: ModelRolloutStatus) -> ModelRolloutStatus:
         step=_step(turn, status),
         weights=_weights(turn, status),
         verdict=turn.seen.verdict.summary if status.candidate is not None else "",
+        judge=numbers(turn, status),
         checkpoint=_checkpoint(turn, status),
     )
     outlook = look(turn, status)
@@ -231,7 +233,7 @@ def _progressed(turn: Turn, before: ModelRolloutStatus, after: ModelRolloutStatu
     return before.checkpoint.evidence != after.checkpoint.evidence or (counts and moved_on)
 
 
-NUMBERS = frozenset({"message", "verdict", "checkpoint", "weights", "hold", "conditions"})
+NUMBERS = frozenset({"message", "verdict", "judge", "checkpoint", "weights", "hold", "conditions"})
 """Fields that hold numbers or texts with numbers, which change at every look."""
 NUMBER = re.compile(r"[0-9.]+")
 

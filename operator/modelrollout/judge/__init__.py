@@ -11,6 +11,7 @@ from modelrollout.judge.findings import verdict
 from modelrollout.judge.keeping import pack_trial, unpack_trial
 from modelrollout.judge.limits import LatencyLimit, Rules, rules
 from modelrollout.judge.packing import pack, unpack
+from modelrollout.judge.report import Report, report
 from modelrollout.judge.samples import Baseline, Latency, Predictions, Round, Sample
 from modelrollout.judge.tallies import Tally
 from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
@@ -26,6 +27,7 @@ __all__ = [
     "LatencyLimit",
     "Origins",
     "Predictions",
+    "Report",
     "Round",
     "Rules",
     "Sample",
@@ -37,6 +39,7 @@ __all__ = [
     "onward",
     "pack",
     "pack_trial",
+    "report",
     "rules",
     "unpack",
     "unpack_trial",

@@ -131,6 +131,7 @@ class Driver:
             traffic=ledger.traffic,
             packed=ledger.packed,
             compared=ledger.compared,
+            report=ledger.report,
         )
 
     def _pod(self, pod: Pod, ledger: Ledger) -> PodSeen:
