@@ -38,7 +38,7 @@ from modelrollout.judge import (
 
 LATE = timedelta(seconds=3)
 """A round that comes later than its interval by more counts only so much: nobody watched in between."""
-REPORTED_EVERY = 10.0
+REPORTED_EVERY = 15.0
 """Seconds after which the numbers for people are worked out again; the status is written no more often."""
 PACKED_EVERY = 30.0
 """Seconds after which evidence is packed again; what comes in between may be lost in a restart, and counted later."""
@@ -105,6 +105,8 @@ class Ledger:
     epoch: str = ""
     evidence: Evidence = field(default_factory=fresh)
     verdict: Verdict = NOTHING_SEEN
+    asked: Rules | None = None
+    """The rules that the verdict was given under."""
     watched: timedelta = timedelta(0)
     traffic: Traffic = field(default_factory=Traffic)
     origins: Origins = field(default_factory=Origins)
@@ -175,7 +177,9 @@ def _onward(ledger: Ledger, epoch: str) -> Evidence:
 
 def judged(ledger: Ledger, asked: Rules) -> Ledger:
     """The ledger with the verdict that its evidence gives under these rules."""
-    return replace(ledger, verdict=verdict(ledger.evidence, asked))
+    if ledger.asked == asked:
+        return ledger
+    return replace(ledger, verdict=verdict(ledger.evidence, asked), asked=asked)
 
 
 def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
@@ -189,6 +193,7 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
         evidence=evidence,
         origins=origins,
         verdict=verdict(evidence, asked),
+        asked=asked,
         watched=ledger.watched + _elapsed(ledger, looks, watch),
         traffic=_outside(_traffic(ledger.traffic, counted, watch), quiet, looks),
         requests={(one.pod, one.instance): one.requests for one in _samples(looks)},
@@ -196,23 +201,18 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
         quiet=quiet,
         at=looks.at,
     )
-    return _packed(_reported(known, asked)) if watch.candidate else known
+    return _kept(known, asked) if watch.candidate else known
 
 
-def _reported(ledger: Ledger, asked: Rules) -> Ledger:
-    """With the numbers for people, where they have become old."""
-    if ledger.at is None or (ledger.reported_at is not None and ledger.at - ledger.reported_at < REPORTED_EVERY):
-        return ledger
-    return replace(ledger, report=report(ledger.evidence, asked), reported_at=ledger.at)
-
-
-def _packed(ledger: Ledger) -> Ledger:
-    """With the evidence as text, where it has become old: packing costs more than judging, and restarts are rare."""
-    if ledger.at is None or (ledger.packed_at is not None and ledger.at - ledger.packed_at < PACKED_EVERY):
-        return ledger
-    return replace(
-        ledger, packed=pack(ledger.evidence), compared=pack_trial(ledger.evidence.trial), packed_at=ledger.at
-    )
+def _kept(ledger: Ledger, asked: Rules) -> Ledger:
+    """With the numbers for people and the evidence as text, where they have become old: both cost more than judging."""
+    at = ledger.at or 0.0
+    if ledger.reported_at is None or at - ledger.reported_at >= REPORTED_EVERY:
+        ledger = replace(ledger, report=report(ledger.evidence, asked), reported_at=at)
+    if ledger.packed_at is None or at - ledger.packed_at >= PACKED_EVERY:
+        packed, compared = pack(ledger.evidence), pack_trial(ledger.evidence.trial)
+        ledger = replace(ledger, packed=packed, compared=compared, packed_at=at)
+    return ledger
 
 
 def _samples(looks: Looks) -> tuple[Sample, ...]:

@@ -35,8 +35,7 @@ def drifted(trial: Trial, rules: Rules) -> Finding | None:
 
 
 def _more_errors(trial: Trial, compare: Comparing) -> Finding | None:
-    log_e = trial.errors.alarm
-    if log_e < compare.threshold("errors"):
+    if not trial.errors.is_alarm(compare.threshold("errors")):
         return None
     hits, found = trial.errors.hits, trial.errors.interval(compare.alpha)
     between = "" if found.ratio is None else f", {found.ratio:.2g} times as many{_interval(found.low, found.high)}"
@@ -44,12 +43,12 @@ def _more_errors(trial: Trial, compare: Comparing) -> Finding | None:
         f"{hits.candidate_hits} of {hits.candidate_requests} requests failed, stable failed {hits.stable_hits} of "
         f"{hits.stable_requests}{between}{_where(trial)}"
     )
-    return Finding("errorRatio", message, log_e, trial.only_pod)
+    return Finding("errorRatio", message, trial.errors.alarm, trial.only_pod)
 
 
 def _slower(trial: Trial, compare: Comparing) -> Finding | None:
     slowness = trial.slowness
-    if slowness is None or slowness.alarm < compare.threshold("latency"):
+    if slowness is None or not slowness.is_alarm(compare.threshold("latency")):
         return None
     edge, seen, measure = slowness.worst, slowness.seen, slowness.measure
     message = (

@@ -5,6 +5,7 @@ that the operator can ask for one rollout and the simulations for thousands at o
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ EITHER_WAY_LOG_WEIGHTS = _log_weights(EITHER_WAY, 0.0, _WIDTH)
 
 def log_sum_exp(logs: Array) -> Array:
     """log(sum(exp(x))) along the last axis, without overflow."""
+    if logs.ndim == 1:  # one rollout: a third of the time
+        highest = logs.max()
+        return np.asarray(np.log(np.exp(logs - highest).sum()) + highest)
     top = logs.max(axis=-1, keepdims=True)
     summed: Array = np.log(np.exp(logs - top).sum(axis=-1)) + top[..., 0]
     return summed
@@ -63,10 +67,15 @@ def split_gains(candidate_hits: Numbers, hits: Numbers, share: Numbers, ratios: 
     return gained
 
 
+@lru_cache(maxsize=256)
+def _below_gains(rate: float) -> tuple[Array, Array]:
+    rates = rate * np.exp(-np.linspace(0.1, 6.0, POINTS))
+    return np.log(rates / rate), np.log((1 - rates) / (1 - rate))
+
+
 def below(hits: Numbers, trials: Numbers, rate: float) -> Array:
     """Log E against "each trial is a hit at least so often": what shows an arm by itself to be below `rate`."""
-    rates = rate * np.exp(-np.linspace(0.1, 6.0, POINTS))
-    lost, won = np.log(rates / rate), np.log((1 - rates) / (1 - rate))
+    lost, won = _below_gains(rate)
     gains = np.multiply(hits, lost) + np.multiply(np.subtract(trials, hits), won)
     return log_sum_exp(gains) - math.log(POINTS)
 

@@ -48,26 +48,24 @@ def abstains(evidence: Evidence, compare: Comparing) -> str:
     return ""
 
 
-def missing(evidence: Evidence, rules: Rules) -> tuple[Missing, ...]:
+def missing(evidence: Evidence, rules: Rules) -> Iterator[Missing]:
     """Everything that is not shown yet; empty when the candidate may pass, or where nothing is compared."""
-    compare = rules.compare
+    compare, trial = rules.compare, evidence.trial
     if compare is None:
-        return ()
-    why = abstains(evidence, compare)
-    trial = evidence.trial
-    found = _absolute(evidence, rules) if why or trial is None else _relative(trial, compare)
-    late = tuple(one for one in found if one.log_e < compare.proof)
-    return late + tuple(_drift(trial, rules))
+        return
+    alone = trial is None or abstains(evidence, compare)
+    found = _absolute(evidence, rules) if alone or trial is None else _relative(trial, compare)
+    yield from (one for one in found if one.log_e < compare.proof)
+    yield from _drift(trial, rules)
 
 
 def unproven(evidence: Evidence, rules: Rules) -> str:
     """The first thing that is missing, as a sentence; empty for nothing."""
-    late = missing(evidence, rules)
-    if not late or rules.compare is None:
+    first = next(missing(evidence, rules), None)
+    if first is None or rules.compare is None:
         return ""
-    expected = max((one.expected(rules.compare.proof) or 0 for one in late), default=0)
-    known = all(one.expected(rules.compare.proof) is not None for one in late)
-    return f"{late[0].claim} is not shown yet" + (f"; about {expected} more requests" if known else "")
+    expected = first.expected(rules.compare.proof)
+    return f"{first.claim} is not shown yet" + (f"; about {expected} more requests" if expected is not None else "")
 
 
 def expected_requests(evidence: Evidence, rules: Rules) -> int | None:

@@ -9,6 +9,7 @@ share their bets, the capital that waits for each bet is one number: sum over re
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import add
 from typing import Self
 
 import numpy as np
@@ -56,6 +57,10 @@ class Ratio:
         bets = np.array(self.gains[: mixtures.POINTS]) + np.array(self.waiting)
         return float(mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + bets))
 
+    def is_alarm(self, threshold: float) -> bool:
+        """Whether the alarm is at the threshold; without a sum where no single bet is."""
+        return max(map(add, self.gains, self.waiting)) >= threshold and self.alarm >= threshold
+
     @property
     def p(self) -> float:
         """The smallest false-alarm probability at which this would have been an alarm, at any look so far."""
@@ -67,14 +72,15 @@ class Ratio:
         share = _share(stratum)
         if not 0.0 < share < 1.0:
             return replace(self, dispersion=known)
-        hits = Stratum(*(old + new for old, new in zip(self.hits.row, stratum.row, strict=True)))
+        hits = Stratum(*map(add, self.hits.row, stratum.row))
         together = stratum.candidate_hits + stratum.stable_hits
         if not together:
             return replace(self, hits=hits, dispersion=known)
         gained = mixtures.split_gains(stratum.candidate_hits, together, share, _grid(self.margins)) / known.factor
         gains = tuple((np.array(self.gains) + gained).tolist())
         after = replace(self, hits=hits, gains=gains, dispersion=known)
-        return replace(after, peak=max(self.peak, after.log_e))
+        # A mean is at most the largest: most rounds cannot be a new peak.
+        return after if max(gains[: mixtures.POINTS]) <= self.peak else replace(after, peak=max(self.peak, after.log_e))
 
     def restarted(self) -> Self:
         """At a later step: 1/4 of the capital is bet anew, then 1/8, ..."""

@@ -9,7 +9,8 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, chain
+from operator import add
 from typing import Self
 
 import numpy as np
@@ -71,8 +72,8 @@ class Slow:
 
     def __add__(self, other: Self) -> Self:
         return type(self)(
-            tuple(map(sum, zip(self.candidate, other.candidate, strict=True))),
-            tuple(map(sum, zip(self.stable, other.stable, strict=True))),
+            tuple(map(add, self.candidate, other.candidate)),
+            tuple(map(add, self.stable, other.stable)),
             self.intolerable + other.intolerable,
             self.candidate_requests + other.candidate_requests,
             self.stable_requests + other.stable_requests,
@@ -116,14 +117,16 @@ class Slowness:
         known = self.dispersion if dispersion is None else dispersion
         if not slow.candidate_requests or not slow.stable_requests:
             return replace(self, dispersion=known)
+        *edges, swapped = (self._gained(slow) / known.factor).tolist()
         after = replace(
             self,
             seen=self.seen + slow,
-            gains=tuple((np.array(self.gains) + self._slower(slow) / known.factor).tolist()),
-            swapped=tuple((np.array(self.swapped) + self._no_slower(slow) / known.factor).tolist()),
+            gains=tuple(map(add, self.gains, chain(*edges))),
+            swapped=tuple(map(add, self.swapped, swapped)),
             dispersion=known,
         )
-        return replace(after, peak=max(self.peak, after.log_e))
+        # A mean is at most the largest: most rounds cannot be a new peak.
+        return after if max(after.gains) <= self.peak else replace(after, peak=max(self.peak, after.log_e))
 
     def restarted(self) -> Self:
         """At a later step: a part of the capital is bet anew."""
@@ -156,6 +159,10 @@ class Slowness:
         alone = float(mixtures.below(self.seen.intolerable, self.seen.candidate_requests, rate))
         return float(np.logaddexp(self.log_e_noninferior, alone)) - math.log(2)
 
+    def is_alarm(self, threshold: float) -> bool:
+        """Whether the alarm is at the threshold; without a sum where no single bet is."""
+        return max(map(add, self.gains, self.waiting)) >= threshold and self.alarm >= threshold
+
     @property
     def p(self) -> float:
         return math.exp(-max(0.0, self.peak))
@@ -166,24 +173,16 @@ class Slowness:
         by_edge = mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + np.array(self.gains).reshape(len(SHARES), -1))
         return int(by_edge.argmax())
 
-    def _slower(self, slow: Slow) -> mixtures.Array:
-        pooled = mixtures.pooled_share(
-            _column(self.seen.candidate) + _column(self.seen.stable),
-            self.seen.candidate_requests + self.seen.stable_requests,
-            _column(self.measure.before),
-        )
-        candidate = (_column(slow.candidate), slow.candidate_requests)
-        gained = mixtures.table_gains(candidate, (_column(slow.stable), slow.stable_requests), pooled)
-        return gained.reshape(-1)
-
-    def _no_slower(self, slow: Slow) -> mixtures.Array:
-        pooled = mixtures.pooled_share(
-            self.seen.intolerable + self.seen.stable[P95],
-            self.seen.candidate_requests + self.seen.stable_requests,
-            self.measure.before[P95],
-        )
-        stable = (slow.stable[P95], slow.stable_requests)
-        return mixtures.table_gains(stable, (slow.intolerable, slow.candidate_requests), pooled)
+    def _gained(self, slow: Slow) -> mixtures.Array:
+        """What a round adds to all bets: a row for each edge, then one with the arms swapped."""
+        seen, before = self.seen, self.measure.before
+        requests = seen.candidate_requests + seen.stable_requests
+        hits = (*map(add, seen.candidate, seen.stable), seen.intolerable + seen.stable[P95])
+        pooled = mixtures.pooled_share(_column(hits), requests, _column((*before, before[P95])))
+        own, other = slow.candidate_requests, slow.stable_requests
+        treated = (_column((*slow.candidate, slow.stable[P95])), _column((*(own,) * len(SHARES), other)))
+        control = (_column((*slow.stable, slow.intolerable)), _column((*(other,) * len(SHARES), own)))
+        return mixtures.table_gains(treated, control, pooled)
 
 
 def _column(values: Sequence[float]) -> mixtures.Array:

@@ -5,7 +5,7 @@ The same value comes from scrapes, from a log of strata that is replayed, and fr
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from operator import sub
+from operator import add, sub
 
 from modelrollout.judge.drift import merged
 from modelrollout.judge.samples import NO_PREDICTIONS, Baseline, Predictions, Sample
@@ -60,6 +60,8 @@ def stratified(canary: Pairs, stable: Pairs) -> Stratified:
 def together(pods: Iterable[Counted]) -> Counted:
     """The sum of some pods."""
     counted = list(pods)
+    if len(counted) == 1:
+        return counted[0]
     predictions = NO_PREDICTIONS
     for one in counted:
         predictions = merged(predictions, one.predictions)
@@ -102,6 +104,9 @@ def _predicted(old: Predictions, new: Predictions) -> Predictions:
 
 def _added(rows: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
     known = list(rows)
-    if len(known) <= 1:
-        return known[0] if known else ()
-    return tuple(map(sum, zip(*known, strict=True)))
+    if not known:
+        return ()
+    total, *others = known
+    for one in others:
+        total = tuple(map(add, total, one))
+    return total
