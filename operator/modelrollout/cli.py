@@ -56,6 +56,13 @@ def run(  # noqa: PLR0917  # typer hands options over by name
     log_format: Annotated[
         LogFormat, typer.Option(help="JSON lines or plain text.", envvar="MODELROLLOUT_LOG_FORMAT")
     ] = LogFormat.JSON,
+    strata_log: Annotated[
+        str,
+        typer.Option(
+            help="Folder for logs of strata, which `judge` reads; none where left out.",
+            envvar="MODELROLLOUT_STRATA_LOG",
+        ),
+    ] = "",
 ) -> None:
     """Run the operator until it is told to stop."""
     settings = Settings(
@@ -66,6 +73,7 @@ def run(  # noqa: PLR0917  # typer hands options over by name
         port=port,
         kubeconfig=kubeconfig,
         context=context,
+        strata_log=strata_log,
     )
     raise typer.Exit(_operate(settings, log_format))
 

@@ -49,6 +49,9 @@ class Settings(BaseModel):
     writes_per_second: Annotated[float, Field(gt=0)] = 20.0
     """Writes to children that are not urgent; after a burst of five times as many."""
 
+    strata_log: str = ""
+    """Folder for logs of strata, which `modelrollout judge` reads; none are written where empty."""
+
     @property
     def scopes(self) -> tuple[str, ...]:
         """Namespaces to list and watch; the empty one is the whole cluster."""

@@ -5,7 +5,7 @@ fault that begins there is not buried (see `ratios`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from modelrollout.judge.comparing import Comparing
@@ -35,6 +35,8 @@ class Trial:
     baseline: Baseline | None = None
     without: tuple[tuple[str, Ratio], ...] = ()
     """The errors' evidence without one candidate pod, for each pod; only kept in memory."""
+    last: Stratified | None = field(default=None, compare=False)
+    """The last round, for the log of strata; only kept in memory."""
 
     def plus(self, seen: Stratified) -> Self:
         """After one round."""
@@ -45,6 +47,7 @@ class Trial:
             stable=together((self.stable, stable)),
             baseline=seen.baseline or self.baseline,
             slowness=self._slowness(seen, canary, stable),
+            last=seen if self.slowness is None else replace(seen, before=()),
         )
         if not canary.requests or not stable.requests:
             return known
