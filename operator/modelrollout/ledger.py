@@ -38,7 +38,7 @@ from modelrollout.judge import (
 
 LATE = timedelta(seconds=3)
 """A round that comes later than its interval by more counts only so much: nobody watched in between."""
-REPORTED_EVERY = 15.0
+REPORTED_EVERY = 20.0
 """Seconds after which the numbers for people are worked out again; the status is written no more often."""
 PACKED_EVERY = 30.0
 """Seconds after which evidence is packed again; what comes in between may be lost in a restart, and counted later."""

@@ -10,6 +10,7 @@ from judge.trials import comparing, pod, rollout
 from modelrollout import judge
 from modelrollout.judge.comparing import at_step
 from modelrollout.judge.proofs import expected_requests
+from modelrollout.judge.strata import rebinned
 
 Round = tuple[dict[str, int], dict[str, int]]
 ROUND: Round = ({"requests": 50}, {"requests": 50})
@@ -193,3 +194,18 @@ def test_warm_up_requests_are_compared_by_errors_alone() -> None:
     assert evidence.trial.errors.hits.candidate_requests == 2 * cold["requests"]
     assert evidence.trial.slowness is not None
     assert evidence.trial.slowness.seen.candidate_requests == 0
+
+
+@pytest.mark.parametrize(
+    ("own", "counts", "expected"),
+    [
+        pytest.param((1.0, 2.0, 4.0), (5, 6, 7, 8), (5, 6, 7, 8), id="alike"),
+        pytest.param((1.0, 2.0, 3.0, 4.0), (5, 6, 3, 4, 8), (5, 6, 7, 8), id="an edge more"),
+        pytest.param((1.0, 4.0), (5, 6, 8), (5, 6, 0, 8), id="an edge less: where the bucket begins"),
+    ],
+)
+def test_a_model_with_other_limits_is_compared_at_stables_edges(
+    own: tuple[float, ...], counts: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    assert rebinned(counts, own, (1.0, 2.0, 4.0)) == expected
+    assert rebinned(counts, own, ()) == ()

@@ -149,3 +149,25 @@ def test_what_is_written_is_read_back() -> None:
 
 def test_an_empty_log_decides_nothing() -> None:
     assert document(replay([], comparing(Compare())))["verdict"] == "undecided"
+
+
+def test_predictions_may_be_sums_or_counts_alone() -> None:
+    trial = started(comparing(Compare()))
+    sums = {"count": 3, "sum": 1.5, "sum_squares": 0.75, "edges": [0.5], "counts": [2, 1]}
+    arms = {"canary": {"requests": 3, "predictions": sums}, "stable": {"requests": 3, "predictions": [2, 1]}}
+
+    seen = stratum_of(next(iter(read([json.dumps(arms)]))), trial)
+
+    assert [one.predictions.count for arm in (seen.canary, seen.stable) for one in arm.values()] == [3, 3]
+
+
+def test_a_log_with_a_baseline_is_judged_for_drift(tmp_path: Path) -> None:
+    sums = {"count": 900, "sum": 450.0, "sum_squares": 225.0, "edges": [0.25, 0.75], "counts": [0, 900, 0]}
+    own = {"count": 2000, "mean": 0.5, "deviation": 0.4, "edges": [0.25, 0.75], "counts": [1000, 0, 1000]}
+    arms = {"canary": {"requests": 900, "predictions": sums}, "stable": {"requests": 900}, "baseline": own}
+
+    code, text = judged(tmp_path, [json.dumps(arms)], "-o", "json")
+
+    assert code == 0
+    assert json.loads(text)["metrics"]["predictions"]["verdict"] == "drifted"
+    assert json.loads(text)["verdict"] == "rollBack"

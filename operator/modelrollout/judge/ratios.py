@@ -74,8 +74,8 @@ class Ratio:
             return replace(self, dispersion=known)
         hits = Stratum(*map(add, self.hits.row, stratum.row))
         together = stratum.candidate_hits + stratum.stable_hits
-        if not together:
-            return replace(self, hits=hits, dispersion=known)
+        if not together:  # most rounds: without `replace`, which takes longer than all the rest
+            return type(self)(self.margins, hits, self.gains, self.waiting, self.steps, self.peak, known)
         gained = mixtures.split_gains(stratum.candidate_hits, together, share, _grid(self.margins)) / known.factor
         gains = tuple((np.array(self.gains) + gained).tolist())
         after = replace(self, hits=hits, gains=gains, dispersion=known)

@@ -56,7 +56,8 @@ class Arm(Line):
     errors: Count = 0
     refusals: Count = 0
     latency: tuple[Count, ...] = ()
-    predictions: Predicted | None = None
+    predictions: Predicted | tuple[Count, ...] | None = None
+    """Sums and counts, or counts per bucket alone."""
     pods: dict[str, "Arm"] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -228,11 +229,15 @@ def _pods(arm: Arm) -> Mapping[str, Counted]:
 
 
 def _counted(arm: Arm) -> Counted:
-    seen = arm.predictions
-    predictions = (
-        Predictions(seen.count, seen.sum, seen.sum_squares, seen.edges, seen.counts) if seen else NO_PREDICTIONS
-    )
-    return Counted(arm.requests, arm.errors, arm.refusals, arm.latency, predictions)
+    return Counted(arm.requests, arm.errors, arm.refusals, arm.latency, _predictions(arm.predictions))
+
+
+def _predictions(seen: Predicted | tuple[int, ...] | None) -> Predictions:
+    if seen is None:
+        return NO_PREDICTIONS
+    if isinstance(seen, tuple):
+        return Predictions(count=sum(seen), counts=seen)
+    return Predictions(seen.count, seen.sum, seen.sum_squares, seen.edges, seen.counts)
 
 
 def _written(pods: Mapping[str, Counted]) -> dict[str, Any]:

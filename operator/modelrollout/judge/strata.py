@@ -3,8 +3,10 @@
 The same value comes from scrapes, from a log of strata that is replayed, and from a simulation.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from operator import add, sub
 
 from modelrollout.judge.drift import merged
@@ -80,14 +82,31 @@ def _by_pod(pairs: Pairs, edges: tuple[float, ...]) -> Mapping[str, Counted]:
 
 def _difference(old: Sample, new: Sample, edges: tuple[float, ...]) -> Counted:
     errors, refusals = new.errors - old.errors, new.refusals - old.refusals
-    alike = new.latency.edges_ms == edges
     return Counted(
         requests=max(new.requests - old.requests, errors + refusals),
         errors=errors,
         refusals=refusals,
-        latency=tuple(map(sub, new.latency.counts, old.latency.counts)) if alike else (),
+        latency=rebinned(tuple(map(sub, new.latency.counts, old.latency.counts)), new.latency.edges_ms, edges),
         predictions=_predicted(old.predictions, new.predictions),
     )
+
+
+def rebinned(counts: tuple[int, ...], own: tuple[float, ...], edges: tuple[float, ...]) -> tuple[int, ...]:
+    """Counts on one set of edges as counts on another: a new model may come with other limits, which are edges.
+
+    A bucket goes where it begins, so an edge that a pod lacks can only make it look faster.
+    """
+    if own == edges or not edges:
+        return counts if edges else ()
+    found = [0] * (len(edges) + 1)
+    for count, bucket in zip(counts, _places(own, edges), strict=True):
+        found[bucket] += count
+    return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _places(own: tuple[float, ...], edges: tuple[float, ...]) -> tuple[int, ...]:
+    return (0, *(bisect_right(edges, begins) for begins in own))
 
 
 def _predicted(old: Predictions, new: Predictions) -> Predictions:

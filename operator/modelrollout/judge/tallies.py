@@ -7,7 +7,7 @@ nothing. So are counters that fell (a restart under the same name) and buckets t
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import gt
+from operator import add, gt
 from typing import Self
 
 from modelrollout.judge.samples import Latency, Sample
@@ -40,7 +40,13 @@ class Tally:
         return cls(requests, errors, refusals, timed, tuple(slow))
 
     def __add__(self, other: Self) -> Self:
-        return self.of_row(mine + its for mine, its in zip(self.row, other.row, strict=True))
+        return type(self)(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.refusals + other.refusals,
+            self.timed + other.timed,
+            tuple(map(add, self.slow, other.slow)),
+        )
 
     def __sub__(self, other: Self) -> Self:
         return self.of_row(mine - its for mine, its in zip(self.row, other.row, strict=True))
