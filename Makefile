@@ -116,3 +116,7 @@ test-long: install models  ## what does not fit into `make test`
 .PHONY: bench
 bench: install models  ## how long a fault lasts: the distribution over rounds
 	$(BIN)/python tests/suites.py bench
+
+.PHONY: bench-judge
+bench-judge: install  ## the judge's error rates over simulated rollouts; writes the tables of docs/judge.md
+	$(BIN)/python -m bench.judge --write

@@ -12,20 +12,27 @@ from datetime import timedelta
 from modelrollout.api.spec import Health
 from modelrollout.api.status import Checkpoint
 from modelrollout.core.decision import Watch
+from modelrollout.core.epochs import is_new_step, is_onward
 from modelrollout.core.facts import Traffic
 from modelrollout.judge import (
     NOTHING_SEEN,
     Evidence,
     Origins,
+    Report,
     Round,
     Rules,
     Sample,
     Verdict,
+    at_step,
     fresh,
     observe,
+    onward,
     pack,
+    pack_trial,
+    report,
     rules,
     unpack,
+    unpack_trial,
     verdict,
 )
 
@@ -33,6 +40,10 @@ LATE = timedelta(seconds=3)
 """A round that comes later than its interval by more counts only so much: nobody watched in between."""
 PEAKS_KEPT = 50
 """Pods whose memory is remembered after they stopped answering: they may have been killed for it."""
+REPORTED_EVERY = 20.0
+"""Seconds after which the numbers for people are worked out again; the status is written no more often."""
+PACKED_EVERY = 30.0
+"""Seconds after which evidence is packed again; what comes in between may be lost in a restart, and counted later."""
 NOBODY_OUTSIDE = timedelta(hours=1)
 """How quiet it is outside the selector when no pod is there."""
 
@@ -100,6 +111,8 @@ class Ledger:
     epoch: str = ""
     evidence: Evidence = field(default_factory=fresh)
     verdict: Verdict = NOTHING_SEEN
+    asked: Rules | None = None
+    """The rules that the verdict was given under."""
     watched: timedelta = timedelta(0)
     traffic: Traffic = field(default_factory=Traffic)
     origins: Origins = field(default_factory=Origins)
@@ -114,6 +127,13 @@ class Ledger:
     """When the last round of this epoch was."""
     packed: str = ""
     """The evidence as text for the status; empty where no candidate is watched."""
+    report: Report | None = None
+    """The judge's numbers for people, a little old."""
+    reported_at: float | None = None
+    packed_at: float | None = None
+    """When the evidence was last packed."""
+    compared: str = ""
+    """The comparison as text for the status; empty where nothing is compared."""
 
     def scrapes(self, uid: str) -> Scrapes:
         return replace(self.pods.get(uid, NOT_SCRAPED), peak_bytes=self.peaks.get(uid, 0))
@@ -125,15 +145,19 @@ def resumed(checkpoint: Checkpoint | None) -> Ledger:
         return Ledger()
     return Ledger(
         epoch=checkpoint.epoch,
-        evidence=unpack(checkpoint.evidence),
+        evidence=replace(unpack(checkpoint.evidence), trial=unpack_trial(checkpoint.comparison)),
         watched=checkpoint.watched,
         packed=checkpoint.evidence,
+        compared=checkpoint.comparison,
     )
 
 
 def rules_of(health: Health, watch: Watch) -> Rules:
     """The judge's rules for one epoch; `share` is the part of the rollout's alpha that it may spend."""
-    return rules(health, max(1, round(1 / watch.share)) if watch.share > 0 else 1)
+    asked = rules(health, max(1, round(1 / watch.share)) if watch.share > 0 else 1)
+    if asked.compare is None or not watch.candidate:
+        return replace(asked, compare=None)
+    return replace(asked, compare=at_step(asked.compare, watch.margins, shared=watch.shared))
 
 
 def under(ledger: Ledger, watch: Watch | None) -> Ledger:
@@ -143,13 +167,28 @@ def under(ledger: Ledger, watch: Watch | None) -> Ledger:
     if watch.epoch == ledger.epoch:
         return ledger
     return Ledger(
-        epoch=watch.epoch, origins=ledger.origins, requests=ledger.requests, pods=ledger.pods, peaks=ledger.peaks
+        epoch=watch.epoch,
+        evidence=_onward(ledger, watch.epoch),
+        origins=ledger.origins,
+        requests=ledger.requests,
+        pods=ledger.pods,
+        peaks=ledger.peaks,
+        compared=ledger.compared if is_onward(ledger.epoch, watch.epoch) else "",
     )
+
+
+def _onward(ledger: Ledger, epoch: str) -> Evidence:
+    """The evidence that a new epoch begins with: what the rollout has shown beside stable, and nothing else."""
+    if not is_onward(ledger.epoch, epoch):
+        return fresh()
+    return onward(ledger.evidence, is_new_step=is_new_step(ledger.epoch, epoch))
 
 
 def judged(ledger: Ledger, asked: Rules) -> Ledger:
     """The ledger with the verdict that its evidence gives under these rules."""
-    return replace(ledger, verdict=verdict(ledger.evidence, asked))
+    if ledger.asked == asked:
+        return ledger
+    return replace(ledger, verdict=verdict(ledger.evidence, asked), asked=asked)
 
 
 def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
@@ -158,12 +197,12 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
     evidence, origins = observe(ledger.evidence, ledger.origins, seen, asked)
     counted = _counted(ledger, looks)
     quiet = _quiet(ledger.quiet, looks, watch, counted)
-    return replace(
+    known = replace(
         ledger,
         evidence=evidence,
         origins=origins,
         verdict=verdict(evidence, asked),
-        packed=pack(evidence) if watch.candidate else "",
+        asked=asked,
         watched=ledger.watched + _elapsed(ledger, looks, watch),
         traffic=_outside(_traffic(ledger.traffic, counted, watch), quiet, looks),
         requests={(one.pod, one.instance): one.requests for one in _samples(looks)},
@@ -172,6 +211,18 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
         quiet=quiet,
         at=looks.at,
     )
+    return _kept(known, asked) if watch.candidate else known
+
+
+def _kept(ledger: Ledger, asked: Rules) -> Ledger:
+    """With the numbers for people and the evidence as text, where they have become old: both cost more than judging."""
+    at = ledger.at or 0.0
+    if ledger.reported_at is None or at - ledger.reported_at >= REPORTED_EVERY:
+        ledger = replace(ledger, report=report(ledger.evidence, asked), reported_at=at)
+    if ledger.packed_at is None or at - ledger.packed_at >= PACKED_EVERY:
+        packed, compared = pack(ledger.evidence), pack_trial(ledger.evidence.trial)
+        ledger = replace(ledger, packed=packed, compared=compared, packed_at=at)
+    return ledger
 
 
 def _samples(looks: Looks) -> tuple[Sample, ...]:

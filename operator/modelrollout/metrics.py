@@ -31,6 +31,12 @@ class Metrics:
         self._scrapes = self._counter("scrapes_total", "Scrapes of pods, by result", ["result"])
         self._missed = self._counter("missed_events_total", "Changes that only the regular list found", [])
         self._phase = self._gauge("rollout_phase", "1 for the phase a rollout is in", ["namespace", "name", "phase"])
+        self._judge = self._gauge(
+            "rollout_judge",
+            "The judge's numbers: evidence (log_e), ratios and latencies with their intervals, requests, drift",
+            ["namespace", "name", "metric", "number"],
+        )
+        self._judged: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._weight = self._gauge("rollout_weight", "The candidate's share in percent", ["namespace", "name", "kind"])
 
     def called(self, verb: str, kind: str, code: int) -> None:
@@ -61,12 +67,23 @@ class Metrics:
         self._weight.labels(*where, "pods").set(weights.pods if weights else 0)
         self._weight.labels(*where, "served").set(weights.served or 0 if weights else 0)
 
+        self._show_judge(where, _judged(status))
+
+    def _show_judge(self, where: tuple[str, str], numbers: Mapping[tuple[str, str], float]) -> None:
+        for stale in self._judged.get(where, set()) - numbers.keys():
+            self._judge.remove(*where, *stale)
+        self._judged[where] = set(numbers)
+        for labels, value in numbers.items():
+            self._judge.labels(*where, *labels).set(value)
+
     def gone(self, key: str) -> None:
         """A rollout that is no more leaves no numbers behind."""
         namespace, _, name = key.partition("/")
         if (namespace, name) not in self._gauged:
             return
         self._gauged.discard((namespace, name))
+        self._show_judge((namespace, name), {})
+        self._judged.pop((namespace, name), None)
         for phase in Phase:
             self._phase.remove(namespace, name, phase.value)
         for kind in ("asked", "pods", "served"):
@@ -86,3 +103,27 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, labels: list[str]) -> Gauge:
         return Gauge(f"modelrollout_{name}", text, labels, registry=self._registry)
+
+
+def _judged(status: ModelRolloutStatus) -> Mapping[tuple[str, str], float]:
+    """The judge's numbers by metric and number; those that are unknown are left out."""
+    judged = status.judge
+    if judged is None:
+        return {}
+    found: dict[tuple[str, str], float | None] = {
+        ("requests", "answered"): judged.requests,
+        ("requests", "expected"): judged.expected_requests,
+        ("requests", "expected_seconds"): judged.expected_seconds,
+    }
+    for one in judged.metrics:
+        found |= {(one.metric, number): getattr(one, number) for number in _NUMBERS}
+    for arm, latency in (("candidate", judged.candidate_latency), ("stable", judged.stable_latency)):
+        for one_of in latency:
+            values = {"ms": one_of.ms, "ms_low": one_of.low, "ms_high": one_of.high}
+            found |= {(f"{arm}_{one_of.name}", number): value for number, value in values.items()}
+    if judged.drift is not None:
+        found |= {("drift", "deviations"): judged.drift.deviations, ("drift", "distance"): judged.drift.distance}
+    return {labels: value for labels, value in found.items() if value is not None}
+
+
+_NUMBERS = ("log_e", "p", "log_e_noninferior", "ratio", "low", "high")

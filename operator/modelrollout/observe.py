@@ -70,6 +70,8 @@ def seen(rollout: Rollout, around: Around, ledger: Ledger, glance: Glance) -> Se
         watched=ledger.watched,
         traffic=ledger.traffic,
         packed=ledger.packed,
+        compared=ledger.compared,
+        report=ledger.report,
     )
 
 

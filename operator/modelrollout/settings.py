@@ -20,6 +20,11 @@ class LogFormat(StrEnum):
     TEXT = "text"
 
 
+class OutputFormat(StrEnum):
+    JSON = "json"
+    TABLE = "table"
+
+
 class Settings(BaseModel):
     """What an operator process is told at its start."""
 
@@ -43,6 +48,9 @@ class Settings(BaseModel):
     """Rollouts that are worked on at the same time."""
     writes_per_second: Annotated[float, Field(gt=0)] = 20.0
     """Writes to children that are not urgent; after a burst of five times as many."""
+
+    strata_log: str = ""
+    """Folder for logs of strata, which `modelrollout judge` reads; none are written where empty."""
 
     @property
     def scopes(self) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ STEPS = {"canary": {"steps": [{"weight": 5}, {"weight": 25}, {"weight": 50}]}}
 
 
 def planned(folder: Path, spec: dict[str, Any], *words: str) -> dict[str, Any]:
-    found = run("plan", "-f", manifest(folder, spec), "-o", "json", *words)
+    compared = spec | {"health": {"compare": {}} | spec.get("health", {})}
+    found = run("plan", "-f", manifest(folder, compared), "-o", "json", *words)
     assert found.exit_code == 0, found.output
     return dict(json.loads(found.stdout))
 
@@ -33,6 +34,14 @@ def test_a_step_that_makes_the_same_pods_is_passed_through(tmp_path: Path) -> No
 
     assert second["remark"] == "passed through: the pods of step 1"
     assert second["healthy_passes"] is None
+
+
+def test_without_a_comparison_a_step_passes_by_its_floor_and_only_the_limits_look(tmp_path: Path) -> None:
+    first = planned(tmp_path, {**QUICK, "health": {"minSamples": 20, "compare": None}, "replicas": 1}, "--rps", "4")[
+        "steps"
+    ][0]
+
+    assert (first["healthy_passes"]["requests"], first["slower_1_2x"]) == (40, None)
 
 
 def test_minutes_are_requests_divided_by_their_rate(tmp_path: Path) -> None:

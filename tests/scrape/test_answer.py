@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from scrape.healths import TARGET, health
 
-from modelrollout.judge import Latency, Sample
+from modelrollout.judge import Baseline, Latency, Predictions, Sample
 from modelrollout.scrape.answer import read
 
 
@@ -25,7 +25,31 @@ def test_a_whole_answer_becomes_a_sample() -> None:
         latency=Latency((1.0, 5.0, 500.0), (3, 4, 2, 1)),
         oldest_inflight_s=0.25,
         memory_bytes=2**28,
+        predictions=Predictions(count=10),
     )
+
+
+def test_predictions_and_the_models_own_baseline_are_read() -> None:
+    buckets = {"edges": [-0.5, 0.5], "counts": [3, 4, 3]}
+    answer = health(
+        counters={"predictions": {"count": 10, "sum": -1.5, "sum_squares": 4, **buckets}},
+        baseline={"count": 900, "mean": -0.1, "sd": 0.6, **buckets},
+    )
+
+    found = read(body(answer), TARGET)
+
+    assert isinstance(found, Sample)
+    assert found.predictions == Predictions(10, -1.5, 4.0, (-0.5, 0.5), (3, 4, 3))
+    assert found.baseline == Baseline(900, -0.1, 0.6, (-0.5, 0.5), (3, 4, 3))
+
+
+def test_predictions_beyond_counting_leave_the_rest_readable() -> None:
+    found = read(
+        body(health(counters={"predictions": {"count": 3, "sum": 1e200, "sum_squares": float("inf")}})), TARGET
+    )
+
+    assert isinstance(found, Sample)
+    assert (found.requests, found.predictions) == (10, Predictions())
 
 
 def latency(edges: Any, counts: Any) -> Any:
@@ -54,6 +78,12 @@ NOT_ANSWERS: list[tuple[str, bytes, str]] = [
     ("endless", body(latency([1.0, float("inf")], [1, 1, 1])), "edges_ms"),
     ("a bucket missing", body(latency([1.0, 5.0], [1, 1])), "counts has to be one longer"),
     ("edges that fall", body(latency([5.0, 1.0], [1, 1, 1])), "edges_ms has to ascend"),
+    (
+        "a bucket of predictions missing",
+        body(health(counters={"predictions": {"edges": [0.5], "counts": [1]}})),
+        "counts has to be one longer than edges",
+    ),
+    ("a baseline that falls", body(health(baseline={"count": 1, "mean": 0, "sd": 1, "edges": [2, 1]})), "ascend"),
     ("edges twice", body(latency([1.0, 1.0], [1, 1, 1])), "edges_ms has to ascend"),
     ("too many edges", body(latency([float(n) for n in range(600)], [1] * 601)), "at most 512"),
     ("text that is no text", b'{"instance": "\xff\xfe"}', "Invalid JSON|unicode"),

@@ -8,7 +8,8 @@ from modelrollout.api.spec import Health
 from modelrollout.api.status import Checkpoint
 from modelrollout.core.decision import Watch
 from modelrollout.core.facts import Traffic
-from modelrollout.judge import NOTHING_SEEN, Sample, fresh
+from modelrollout.judge import NOTHING_SEEN, Sample, fresh, pack
+from modelrollout.judge.eprocesses import Stratum
 from modelrollout.ledger import (
     NOBODY_OUTSIDE,
     Ledger,
@@ -168,11 +169,11 @@ def test_what_is_not_watched_has_no_ledger() -> None:
 
 
 def test_a_restart_goes_on_from_the_checkpoint_with_no_origin() -> None:
-    ledger = rounds((look("aaaa", 0), look("bbbb", 0)), (look("aaaa", 300), look("bbbb", 40, 1)))
+    ledger = rounds((look("aaaa", 0), look("bbbb", 0)), (look("aaaa", 300), look("bbbb", 40, 1)), every=30)
     kept: dict[str, Any] = {"epoch": ledger.epoch, "watched": ledger.watched, "evidence": ledger.packed}
     again = judged(resumed(Checkpoint(time=NOW, **kept)), rules_of(Health(), WATCH))
 
-    assert (again.epoch, again.watched, again.verdict.requests) == ("bbbb.0", timedelta(seconds=5), 40)
+    assert (again.epoch, again.watched, again.verdict.requests) == ("bbbb.0", timedelta(seconds=8), 40)
     assert rounds((look("aaaa", 400), look("bbbb", 90)), ledger=again).verdict.requests == 40
 
 
@@ -187,3 +188,63 @@ def test_an_epoch_spends_its_share_of_alpha() -> None:
     whole, part = (rules_of(Health(), Watch(WATCH.interval, share=share)) for share in (1.0, 0.125))
 
     assert part.alpha == whole.alpha / 8
+
+
+def test_evidence_is_packed_every_30_seconds() -> None:
+    first = rounds((look("bbbb", 0),), (look("bbbb", 10),))
+    second = rounds(*[(look("bbbb", 20),)] * 5, ledger=first)
+
+    assert first.packed == pack(rounds((look("bbbb", 0),)).evidence)
+    assert first.packed != pack(first.evidence)
+    assert second.packed == pack(second.evidence)
+    assert second.packed_at == 130.0
+
+
+COMPARED = Health.model_validate({"compare": {}})
+STEP = Watch(timedelta(seconds=5), candidate="bbbb", stable="aaaa", epoch="bbbb.10.1.judging.f00d", shared=True)
+
+
+def test_a_comparison_goes_on_in_the_next_step_and_ends_with_the_candidate_or_its_terms() -> None:
+    rules, ledger = rules_of(COMPARED, STEP), under(Ledger(), STEP)
+    for number in range(3):
+        seen = (look("aaaa", 900 * number), look("bbbb", 100 * number, number))
+        ledger = after(ledger, Looks(5.0 * number, seen), STEP, rules)
+
+    same, next_step, other, edited = (
+        under(ledger, replace(STEP, epoch=epoch)).evidence.trial
+        for epoch in (
+            "bbbb.10.1.paused.f00d",
+            "bbbb.50.1.judging.f00d",
+            "cccc.10.1.judging.f00d",
+            "bbbb.10.2.judging.beef",
+        )
+    )
+
+    assert ledger.evidence.trial is not None
+    assert same == ledger.evidence.trial
+    assert next_step == ledger.evidence.trial.restarted()
+    assert (other, edited) == (None, None)
+
+
+def test_a_comparison_survives_a_restart() -> None:
+    rules, ledger = rules_of(COMPARED, STEP), under(Ledger(), STEP)
+    for number in range(3):
+        seen = (look("aaaa", 900 * number), look("bbbb", 100 * number, number))
+        ledger = after(ledger, Looks(30.0 * number, seen), STEP, rules)
+    kept: dict[str, Any] = {"epoch": ledger.epoch, "watched": ledger.watched, "comparison": ledger.compared}
+
+    again = resumed(Checkpoint(time=NOW, **kept))
+
+    assert again.evidence.trial is not None
+    assert again.evidence.trial.errors.hits == Stratum(2, 0, 200, 1800)
+    first = after(again, Looks(95.0, (look("aaaa", 5000), look("bbbb", 5000, 99))), STEP, rules)
+    assert first.evidence.trial is not None
+    assert first.evidence.trial.errors.hits == Stratum(2, 0, 200, 1800)
+
+
+def test_margins_of_the_steps_reach_the_judge() -> None:
+    rules = rules_of(COMPARED, replace(STEP, margins=(4.0, 4.0, 2.0), shared=False))
+
+    assert rules.compare is not None
+    assert (rules.compare.margin, rules.compare.margins, rules.compare.shared) == (4.0, (2.0, 4.0), False)
+    assert rules_of(COMPARED, replace(STEP, candidate="")).compare is None

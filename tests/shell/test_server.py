@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from shell.loops import rollout_object
 
-from modelrollout.api.status import ModelRolloutStatus, Phase, Weights
+from modelrollout.api.status import Drift, Judged, Measured, ModelRolloutStatus, Percentile, Phase, Weights
 from modelrollout.metrics import Metrics
 from modelrollout.rollouts import Held, parse
 from modelrollout.shell.health import Health
@@ -106,6 +106,34 @@ def test_what_happens_is_counted_by_its_result() -> None:
         'modelrollout_scrapes_total{result="failed"} 3.0',
         "modelrollout_missed_events_total 1.0",
     ]
+
+
+def test_the_judges_numbers_are_gauges_and_leave_nothing_behind() -> None:
+    metrics, raw = Metrics(), rollout_object()
+    raw["metadata"]["namespace"] = "default"
+    held = Held(raw, parse(raw))
+    errors = Measured(
+        metric="errors", verdict="undecided", log_e=1.5, p=0.2, log_e_noninferior=-1.0, ratio=1.4, low=0.9
+    )
+    judge = Judged(
+        requests=500,
+        expected_requests=320,
+        metrics=[errors],
+        candidate_latency=[Percentile(name="p95", ms=21.0, low=19.0, high=24.0)],
+        drift=Drift(verdict="clear", deviations=0.1),
+    )
+    metrics.shown(held, ModelRolloutStatus(judge=judge))
+
+    text = metrics.text().decode()
+    assert 'modelrollout_rollout_judge{metric="errors",name="churn",namespace="default",number="ratio"} 1.4' in text
+    assert (
+        'modelrollout_rollout_judge{metric="requests",name="churn",namespace="default",number="expected"} 320.0' in text
+    )
+    assert 'number="ms_high"} 24.0' in text
+    assert 'number="high"}' not in text
+
+    metrics.shown(held, ModelRolloutStatus())
+    assert lines(metrics, "modelrollout_rollout_judge{") == []
 
 
 def test_a_rollout_shows_its_phase_and_weights_and_leaves_nothing_behind() -> None:

@@ -98,6 +98,8 @@ class Step(Block):
     """Percent of the requests that the new model should get."""
     pause: Pause | None = None
     """Wait here once the step has passed; {} waits for a person."""
+    error_ratio: Annotated[float | None, Field(gt=1, le=16)] = None
+    """health.compare.errorRatio of this step alone, for instance looser at a small weight."""
 
 
 class ConstantTotal(Block):
@@ -157,15 +159,27 @@ class Limits(Block):
     """95th percentile of latency in milliseconds."""
     p99_latency_ms: Milliseconds | None = None
     """99th percentile of latency in milliseconds."""
+    prediction_drift: Annotated[float | None, Field(gt=0, le=100)] = 2.0
+    """How far the mean prediction may be from the baseline that the model's artefact carries, in its standard
+    deviations; the shape of the predictions is judged, too. A model without a baseline is not judged by it."""
     restarts: Annotated[int, Field(ge=0, le=100)] = 1
     """Restarts of a canary's server container in one step that are still tolerated."""
 
 
 class Compare(Block):
-    """How the canary is compared with stable."""
+    """How the canary is compared with stable, and what it takes to roll back and to pass."""
 
     false_rollback_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
-    """Probability, over a whole rollout, of rolling back a model that is as good as its limits ask."""
+    """Probability, over a whole rollout, of rolling back a model that is as good as stable and its limits ask."""
+    false_promotion_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Probability of passing a step with a model that is worse than errorRatio or latencyRatio allows."""
+    error_ratio: Annotated[float, Field(gt=1, le=16)] = 2.0
+    """A model passes when its error rate is shown to be at most so many times stable's."""
+    latency_ratio: Annotated[float, Field(ge=1, le=16)] = 1.2
+    """A model passes when its latency is shown to be at most so many times stable's, at stable's 95th percentile."""
+    negligible_error_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
+    """A model whose error rate is shown to be below this passes whatever stable's is: without errors there is no
+    ratio."""
 
 
 class Health(Block):
@@ -178,8 +192,10 @@ class Health(Block):
     judged."""
     limits: Limits = Field(default_factory=Limits)
     """Absolute limits."""
-    compare: Compare = Field(default_factory=Compare)
-    """Comparison with stable."""
+    compare: Compare | None = None
+    """Compares the canary with stable all the time and promotes on proof that it is no worse; {} takes the defaults.
+    Where left out, limits and refusals are judged, and a step passes with minSamples requests and nothing against
+    the canary."""
 
 
 class OnInconclusive(StrEnum):

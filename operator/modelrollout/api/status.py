@@ -231,6 +231,76 @@ class Checkpoint(Block):
     """The judge's packed evidence."""
     shown: Time | None = None
     """When the numbers around it were written again without it."""
+    comparison: Annotated[str, Field(max_length=8192)] = ""
+    """What the whole rollout has shown beside stable, packed."""
+
+
+class Measured(Block):
+    """One metric of the candidate beside stable's."""
+
+    metric: str
+    """errors, refusals or latency."""
+    verdict: str
+    """rollBack, pass or undecided."""
+    log_e: float
+    """Natural logarithm of the evidence that the candidate is worse."""
+    p: float
+    """The smallest false-alarm probability at which it would have been rolled back so far."""
+    log_e_noninferior: float
+    """Natural logarithm of the evidence that it is no worse than the margin allows."""
+    ratio: float | None = None
+    """The candidate's rate in multiples of stable's; absent without any error."""
+    low: float | None = None
+    """Lower end of the ratio's interval; absent where nothing bounds it."""
+    high: float | None = None
+    """Upper end of the ratio's interval; absent where nothing bounds it."""
+
+
+class Percentile(Block):
+    """One percentile of latency since the rollout began."""
+
+    name: str
+    """p50, p95 or p99."""
+    ms: float
+    """Milliseconds, within about 5 %."""
+    low: float
+    """Lower end of its interval."""
+    high: float
+    """Upper end of its interval."""
+
+
+class Drift(Block):
+    """The candidate's predictions against the baseline that its artefact carries."""
+
+    verdict: str
+    """drifted, clear or undecided."""
+    deviations: float
+    """Distance of the mean, in the baseline's standard deviations."""
+    distance: float | None = None
+    """Largest difference of the shares above an edge; absent where the baseline has no edges."""
+
+
+class Judged(Block):
+    """The judge's numbers since the rollout began; refreshed every 10 s at most."""
+
+    requests: int
+    """Requests that the candidate has answered since the rollout began."""
+    expected_requests: int | None = None
+    """Candidate requests still expected until it passes; absent where that cannot be said."""
+    expected_seconds: int | None = None
+    """The same as time, at the present traffic."""
+    abstains: str = ""
+    """Why nothing is compared now; empty when it is."""
+    baseline: str = ""
+    """Why the model's baseline cannot be judged by; empty when it can, or when there is none."""
+    metrics: list[Measured] = Field(default_factory=list)
+    """Each metric beside stable's."""
+    candidate_latency: list[Percentile] = Field(default_factory=list)
+    """The candidate's latency."""
+    stable_latency: list[Percentile] = Field(default_factory=list)
+    """Stable's latency over the same time."""
+    drift: Drift | None = None
+    """The candidate's predictions."""
 
 
 class ConditionStatus(StrEnum):
@@ -301,6 +371,8 @@ class ModelRolloutStatus(Block):
     """The candidate's share of the requests."""
     verdict: str = ""
     """What the judge says now, in a few words."""
+    judge: Judged | None = None
+    """The judge's numbers while a candidate is compared with stable."""
     checkpoint: Checkpoint | None = None
     """Progress that a restart goes on from."""
     last_command: LastCommand | None = None

@@ -6,6 +6,7 @@ Heavy imports are inside the commands, so that --help and completion answer at o
 import asyncio
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ import typer
 from modelrollout.cli.loading import load
 from modelrollout.cli.planning import plan
 from modelrollout.cli.simulating import simulate
-from modelrollout.settings import DEFAULT_SERVER_IMAGE, LogFormat, ScrapeVia, Settings
+from modelrollout.settings import DEFAULT_SERVER_IMAGE, LogFormat, OutputFormat, ScrapeVia, Settings
 
 app = typer.Typer(
     help="Rolls machine-learning models out safely on Kubernetes.",
@@ -58,6 +59,13 @@ def run(  # noqa: PLR0917  # typer hands options over by name
     log_format: Annotated[
         LogFormat, typer.Option(help="JSON lines or plain text.", envvar="MODELROLLOUT_LOG_FORMAT")
     ] = LogFormat.JSON,
+    strata_log: Annotated[
+        str,
+        typer.Option(
+            help="Folder for logs of strata, which `judge` reads; none where left out.",
+            envvar="MODELROLLOUT_STRATA_LOG",
+        ),
+    ] = "",
 ) -> None:
     """Run the operator until it is told to stop."""
     settings = Settings(
@@ -68,6 +76,7 @@ def run(  # noqa: PLR0917  # typer hands options over by name
         port=port,
         kubeconfig=kubeconfig,
         context=context,
+        strata_log=strata_log,
     )
     raise typer.Exit(_operate(settings, log_format))
 
@@ -79,6 +88,31 @@ def version() -> None:
         typer.echo(version_of("modelrollout"))
     except PackageNotFoundError:
         typer.echo("unknown: run from source, not installed")
+
+
+@app.command()
+def judge(  # noqa: PLR0917  # typer hands options over by name
+    strata: Annotated[Path, typer.Option(help="Log of strata, one JSON object a line; - reads standard input.")],
+    alpha: Annotated[float, typer.Option(min=1e-9, max=0.5, help="Probability of a false rollback.")] = 0.01,
+    beta: Annotated[float, typer.Option(min=1e-9, max=0.5, help="Probability of a false pass.")] = 0.05,
+    margin: Annotated[
+        float, typer.Option(min=1.001, max=16, help="At most so many times stable's error rate passes.")
+    ] = 2.0,
+    tolerance: Annotated[
+        float, typer.Option(min=1, max=16, help="At most so many times stable's latency passes.")
+    ] = 1.2,
+    output: Annotated[OutputFormat, typer.Option("--output", "-o", help="json or table.")] = OutputFormat.TABLE,
+) -> None:
+    """Judge a log of strata offline, by the code that judges a rollout."""
+    from modelrollout.api.spec import Compare  # noqa: PLC0415
+    from modelrollout.offline import BadLog, judged  # noqa: PLC0415  # --help answers at once
+
+    asked = Compare(false_rollback_rate=alpha, false_promotion_rate=beta, error_ratio=margin, latency_ratio=tolerance)
+    try:
+        typer.echo(judged(strata, asked, output))
+    except BadLog as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
 
 
 @app.command()

@@ -86,6 +86,8 @@ def findings(status: ModelRolloutStatus, outlook: Outlook) -> list[Fact]:
         found.append(Fact(hold.reason, ConditionStatus.TRUE, hold.reason, hold.message))
     if status.fault is not None and status.fault.not_in_model:
         found.append(Fact("FaultNotInModel", ConditionStatus.TRUE, status.fault.metric, status.fault.message))
+    if status.judge is not None and status.judge.baseline:
+        found.append(Fact("BaselineUnusable", ConditionStatus.TRUE, "BaselineUnusable", status.judge.baseline))
     if outlook.reason == "NameTaken":
         found.append(Fact("NameTaken", ConditionStatus.TRUE, "NameTaken", outlook.message))
     if status.stable is not None and healthy_below(status) is None:

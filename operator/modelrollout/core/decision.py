@@ -171,6 +171,10 @@ class Watch:
     """Part of the rollout's false-rollback probability that this epoch may spend, 0 to 1."""
     counts: bool = True
     """Whether time watched leads towards promotion; not while the rollout is paused."""
+    shared: bool = False
+    """Whether requests are spread over both arms by chance, so that one can be compared with the other."""
+    margins: tuple[float, ...] = ()
+    """Error ratios that count as no worse: this step's, then those of all steps; the health block's where empty."""
 
 
 @dataclass(frozen=True, slots=True)

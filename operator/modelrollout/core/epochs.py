@@ -11,9 +11,9 @@ from functools import lru_cache
 
 from modelrollout import revisions
 from modelrollout.api.spec import Health
-from modelrollout.api.status import Candidate, ModelRolloutStatus, Stage
+from modelrollout.api.status import Candidate, ModelRolloutStatus, Routing, Stage
 from modelrollout.core.decision import Watch
-from modelrollout.core.turn import Turn, is_paused, stops_of
+from modelrollout.core.turn import Turn, is_paused, stop_of, stops_of
 
 THINNED = timedelta(seconds=15)
 LEAST_WINDOW = timedelta(seconds=10)
@@ -21,6 +21,8 @@ LONGEST_WINDOW = 8
 STAGES_PER_STEP = 3
 WATCH_SHARE = 1.0
 _TERMS_DIGITS = 6
+_PARTS = 5
+"""Parts of a candidate's epoch: revision, weight, round, stage, terms."""
 
 
 def window(turn: Turn, before: int = 0) -> timedelta:
@@ -43,6 +45,17 @@ def terms(health: Health) -> str:
 def terms_of(epoch: str) -> str:
     """The terms that a candidate's epoch was judged under."""
     return epoch.rpartition(".")[2]
+
+
+def is_onward(before: str, after: str) -> bool:
+    """Whether a candidate's epoch follows on another one of the same candidate under the same terms."""
+    ours, theirs = before.split("."), after.split(".")
+    return len(ours) == len(theirs) == _PARTS and (ours[0], ours[-1]) == (theirs[0], theirs[-1])
+
+
+def is_new_step(before: str, after: str) -> bool:
+    """Whether two epochs of one candidate belong to different steps."""
+    return before.split(".")[1:2] != after.split(".")[1:2]
 
 
 def of_candidate(turn: Turn, candidate: Candidate) -> str:
@@ -100,10 +113,21 @@ def watch(turn: Turn, status: ModelRolloutStatus) -> Watch | None:
             of_candidate(turn, candidate),
             1 / epochs,
             counts=not (is_paused(turn, status) or turn.rollout.invalid),
+            shared=candidate.routing is Routing.SHARED,
+            margins=_margins(turn, status, candidate),
         )
     if not watched(turn, status):
         return None
     return Watch(_interval(turn, status), "", stable, (), of_stable(status), WATCH_SHARE)
+
+
+def _margins(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> tuple[float, ...]:
+    """The error ratio of the present stop, then those of all stops."""
+    compare = turn.spec.health.compare
+    if compare is None:
+        return ()
+    stops = (stop_of(turn, status, candidate), *stops_of(turn, status))
+    return tuple(stop.error_ratio or compare.error_ratio for stop in stops)
 
 
 def watched(turn: Turn, status: ModelRolloutStatus) -> bool:

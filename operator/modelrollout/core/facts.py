@@ -12,6 +12,7 @@ from typing import Any
 
 from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.api.status import ModelRolloutStatus
+from modelrollout.judge.report import Report
 from modelrollout.judge.verdicts import NOTHING_SEEN, Verdict
 
 
@@ -179,6 +180,10 @@ class Seen:
     traffic: Traffic = field(default_factory=Traffic)
     packed: str = ""
     """The judge's evidence of this epoch, packed for the status."""
+    report: Report | None = None
+    """The judge's numbers for people; None where nothing is compared."""
+    compared: str = ""
+    """What the whole rollout has shown beside stable, packed for the status."""
 
     def deployment(self, revision: str) -> DeploymentSeen | None:
         return next((one for one in self.deployments if one.revision == revision), None)

@@ -12,6 +12,7 @@ from modelrollout.core.epochs import present
 from modelrollout.core.facts import Rollout
 from modelrollout.core.faults import refusal
 from modelrollout.core.holds import PAUSED, WAITING_FOR_CLUSTER, WARNED_OF
+from modelrollout.core.judged import numbers
 from modelrollout.core.plan import position
 from modelrollout.core.routing import selected
 from modelrollout.core.turn import Turn, entry_of, is_rejected, stop_of, stops_of
@@ -34,6 +35,7 @@ def describe(turn: Turn, status: ModelRolloutStatus) -> ModelRolloutStatus:
         step=_step(turn, status),
         weights=_weights(turn, status),
         verdict=turn.seen.verdict.summary if status.candidate is not None else "",
+        judge=numbers(turn, status),
         checkpoint=_checkpoint(turn, status),
     )
     outlook = look(turn, status)
@@ -223,7 +225,13 @@ def _checkpoint(turn: Turn, status: ModelRolloutStatus) -> Checkpoint | None:
         return None
     epoch, before = present(turn, status), turn.rollout.status.checkpoint
     if turn.seen.epoch == epoch:
-        return Checkpoint(epoch=epoch, watched=turn.seen.watched, time=turn.now, evidence=turn.seen.packed)
+        return Checkpoint(
+            epoch=epoch,
+            watched=turn.seen.watched,
+            time=turn.now,
+            evidence=turn.seen.packed,
+            comparison=turn.seen.compared,
+        )
     return before if before is not None and before.epoch == epoch else None
 
 
@@ -262,7 +270,7 @@ def _progressed(turn: Turn, before: ModelRolloutStatus, after: ModelRolloutStatu
     return before.checkpoint.evidence != after.checkpoint.evidence or (counts and moved_on)
 
 
-NUMBERS = frozenset({"message", "verdict", "checkpoint", "weights", "hold", "conditions"})
+NUMBERS = frozenset({"message", "verdict", "judge", "checkpoint", "weights", "hold", "conditions"})
 """Fields that hold numbers or texts with numbers, which change at every look."""
 NUMBER = re.compile(r"[0-9.]+")
 

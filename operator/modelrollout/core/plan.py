@@ -28,6 +28,8 @@ class Stop:
     """Extra pods while the arms change in the constant-total mode; None where stable keeps its full size."""
     preview: bool = False
     """Whether the preview Service selects the candidate here."""
+    error_ratio: float | None = None
+    """health.compare.errorRatio of this stop; the block's where None."""
 
 
 def name(strategy: Strategy) -> str:
@@ -87,7 +89,9 @@ def _canary(spec: ModelRolloutSpec, size: int) -> tuple[Stop, ...]:
     steps = spec.strategy.canary.steps if spec.strategy.canary is not None else []
     surge, samples = surge_of(spec), spec.health.min_samples
     shared = tuple(
-        replace(_shared(step.weight, size, samples, surge), pause=step.pause) for step in steps if step.weight < FULL
+        replace(_shared(step.weight, size, samples, surge), pause=step.pause, error_ratio=step.error_ratio)
+        for step in steps
+        if step.weight < FULL
     )
     last = next((step.pause for step in steps if step.weight == FULL), None)
     return (*shared, _everything(size, samples, last, surge))

@@ -132,7 +132,9 @@ def judging(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Mov
 def _has_evidence(turn: Turn, candidate: Candidate, stop: plan.Stop) -> bool:
     """Enough requests answered, no share above its limit, and one interval watched, all in this very epoch."""
     enough = requests_of(turn, candidate) >= stop.samples
-    return enough and not _doubt(turn, candidate) and watched_for(turn, candidate) >= turn.spec.health.interval
+    if not enough or _doubt(turn, candidate) or _unproven(turn, candidate, stop):
+        return False
+    return watched_for(turn, candidate) >= turn.spec.health.interval
 
 
 def _doubt(turn: Turn, candidate: Candidate) -> str:
@@ -140,10 +142,18 @@ def _doubt(turn: Turn, candidate: Candidate) -> str:
     return turn.seen.verdict.doubt if turn.seen.epoch == of_candidate(turn, candidate) else ""
 
 
+def _unproven(turn: Turn, candidate: Candidate, stop: plan.Stop) -> str:
+    """What is still to be shown by comparison; a stop that asks for no requests asks for no proof."""
+    judged = stop.samples > 0 and turn.seen.epoch == of_candidate(turn, candidate)
+    return turn.seen.verdict.unproven if judged else ""
+
+
 def _answered(turn: Turn, candidate: Candidate, stop: plan.Stop) -> str:
     doubt = _doubt(turn, candidate)
     if doubt:
         return f"not proven bad, but too bad to pass: {doubt}"
+    if requests_of(turn, candidate) >= stop.samples and (unproven := _unproven(turn, candidate, stop)):
+        return unproven
     where = "the preview Service" if stop.preview else "the candidate"
     return f"{where} has answered {requests_of(turn, candidate)} of {stop.samples} requests"
 

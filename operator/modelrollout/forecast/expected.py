@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from modelrollout.api.spec import Health
+from modelrollout.api.spec import Compare, Health
 from modelrollout.forecast import errors, latency
 from modelrollout.forecast.bets import mixed, requests_until
 
@@ -36,13 +36,21 @@ class Aims:
     error_limit: float | None = 0.05
     limits: int = 2
     """Limits that are set, which share their part."""
+    compared: bool = True
+    """Whether the canary is compared with stable and passes by proof; else a step passes by its floor of requests."""
 
 
 def aims_of(health: Health) -> Aims:
     asked = health.limits
     limits = (asked.error_rate, asked.p50_latency_ms, asked.p95_latency_ms, asked.p99_latency_ms)
+    compare = health.compare or Compare()
     return Aims(
-        false_rollback_rate=health.compare.false_rollback_rate,
+        false_rollback_rate=compare.false_rollback_rate,
+        false_pass_rate=compare.false_promotion_rate,
+        error_margin=compare.error_ratio,
+        latency_margin=compare.latency_ratio,
+        negligible_error_rate=compare.negligible_error_rate,
+        compared=health.compare is not None,
         error_limit=asked.error_rate,
         limits=sum(one is not None for one in limits),
     )
@@ -77,6 +85,8 @@ class Expected:
 @lru_cache(maxsize=4096)
 def expected(arms: Arms, aims: Aims) -> Expected:
     """What to expect of one step; remembered, so round the rate before you ask often."""
+    if not aims.compared:
+        return Expected(_doubled_alone(arms, aims), None, arms.samples / arms.share)
     if arms.share >= ALONE:
         return Expected(_doubled_alone(arms, aims), None, _passes_alone(arms, aims))
     return Expected(_doubled(arms, aims), _slower(arms, aims), _passes(arms, aims))

@@ -5,31 +5,43 @@ what the evidence means under the `Rules` of the rollout's health block, `pack` 
 All of it is pure: no I/O, no clock, no log.
 """
 
-from modelrollout.judge.evidence import Arm, Evidence, Origins, fresh, observe
+from modelrollout.judge.comparing import Comparing, at_step
+from modelrollout.judge.evidence import Arm, Evidence, Origins, fresh, observe, onward
 from modelrollout.judge.findings import verdict
+from modelrollout.judge.keeping import pack_trial, unpack_trial
 from modelrollout.judge.limits import LatencyLimit, Rules, rules
 from modelrollout.judge.packing import pack, unpack
-from modelrollout.judge.samples import Latency, Round, Sample
+from modelrollout.judge.report import Report, report
+from modelrollout.judge.samples import Baseline, Latency, Predictions, Round, Sample
 from modelrollout.judge.tallies import Tally
 from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
 
 __all__ = [
     "NOTHING_SEEN",
     "Arm",
+    "Baseline",
+    "Comparing",
     "Evidence",
     "Finding",
     "Latency",
     "LatencyLimit",
     "Origins",
+    "Predictions",
+    "Report",
     "Round",
     "Rules",
     "Sample",
     "Tally",
     "Verdict",
+    "at_step",
     "fresh",
     "observe",
+    "onward",
     "pack",
+    "pack_trial",
+    "report",
     "rules",
     "unpack",
+    "unpack_trial",
     "verdict",
 ]

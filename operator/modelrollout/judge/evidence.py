@@ -7,15 +7,19 @@ paradox). Each round is a stratum of its own.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import add, sub
 from typing import Self
 
+from modelrollout.api.spec import Compare
+from modelrollout.judge.comparing import Comparing, comparing
 from modelrollout.judge.eprocesses import NO_SPLIT, Stratum, split
 from modelrollout.judge.limits import Rules
 from modelrollout.judge.restarts import Memory, Restart, restarted
 from modelrollout.judge.samples import Round, Sample
-from modelrollout.judge.tallies import Tally, difference, nothing
+from modelrollout.judge.strata import stratified
+from modelrollout.judge.tallies import Tally, difference, is_origin, nothing
+from modelrollout.judge.trial import Trial, started
 
 LIMIT_MEMORY = Memory(span=4, most=32)
 """For the one-sample tests, which need a few numbers for each restart."""
@@ -94,6 +98,8 @@ class Evidence:
     candidate: Arm
     stable: Arm
     refusals: Compared = Compared()
+    trial: Trial | None = None
+    """The comparison with stable, which outlives the epoch; None where nothing is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,15 @@ def fresh(limits_ms: tuple[float, ...] = ()) -> Evidence:
     return Evidence(limits_ms, candidate=arm, stable=arm)
 
 
+def onward(evidence: Evidence, *, is_new_step: bool) -> Evidence:
+    """No evidence of the new epoch, and everything that the rollout has shown so far.
+
+    In a new step a part of each bet begins anew, so that what it shows is not buried under the steps before.
+    """
+    trial = evidence.trial.restarted() if evidence.trial is not None and is_new_step else evidence.trial
+    return replace(fresh(), trial=trial)
+
+
 def observe(evidence: Evidence, origins: Origins, seen: Round, rules: Rules) -> tuple[Evidence, Origins]:
     """The evidence after one round, and the origins of the next.
 
@@ -117,25 +132,50 @@ def observe(evidence: Evidence, origins: Origins, seen: Round, rules: Rules) -> 
     empty Round. Origins outlive an epoch: pass the old ones on beside `fresh()`.
     """
     known = evidence if evidence.limits_ms == rules.limits_ms else fresh(rules.limits_ms)
-    candidate, stable = (_differences(arm, origins, rules.limits_ms) for arm in (seen.candidate, seen.stable))
+    pairs = _followed(seen.candidate, origins), _followed(seen.stable, origins)
+    candidate, stable = (_differences(arm, rules.limits_ms) for arm in pairs)
     after = Evidence(
         limits_ms=rules.limits_ms,
         candidate=known.candidate.plus(candidate),
         stable=known.stable.plus(stable),
         refusals=known.refusals.plus(_refusals(candidate.values(), stable.values())),
+        trial=_tried(evidence.trial, pairs, rules),
     )
     return after, Origins({(one.pod, one.instance): one for one in (*seen.candidate, *seen.stable)})
 
 
-def _differences(arm: Iterable[Sample], origins: Origins, limits_ms: tuple[float, ...]) -> Mapping[str, Tally]:
-    """What each pod counted since the last round; pods that are origins are left out."""
+Pairs = tuple[tuple[Sample, Sample], ...]
+
+
+def _followed(arm: Iterable[Sample], origins: Origins) -> Pairs:
+    """Each process that follows on its counters of the last round, with those; origins are left out."""
+    known = ((origins.samples.get((new.pod, new.instance)), new) for new in arm)
+    return tuple((old, new) for old, new in known if old is not None and not is_origin(old, new))
+
+
+def _differences(arm: Pairs, limits_ms: tuple[float, ...]) -> Mapping[str, Tally]:
+    """What each pod counted since the last round."""
     found: defaultdict[str, Tally] = defaultdict(lambda: nothing(limits_ms))
-    for new in arm:
-        old = origins.samples.get((new.pod, new.instance))
-        counted = None if old is None else difference(old, new, limits_ms)
-        if counted is not None:
-            found[new.pod] += counted
+    for old, new in arm:
+        found[new.pod] += difference(old, new, limits_ms)
     return found
+
+
+def _tried(known: Trial | None, pairs: tuple[Pairs, Pairs], rules: Rules) -> Trial | None:
+    """The comparison after one round. Where requests are not spread by chance, stable's say nothing about the canary.
+
+    Without a comparison only a model that carries a baseline is followed, for its drift.
+    """
+    candidate, stable = pairs
+    if rules.compare is None and not any(new.baseline is not None for _, new in candidate):
+        return known
+    terms = rules.compare or _LIMITS_ONLY
+    if known is None or (known.margins, known.tolerance) != (terms.margins, terms.tolerance):
+        known = started(terms)
+    return known.plus(stratified(candidate, stable if terms.shared else ()))
+
+
+_LIMITS_ONLY: Comparing = replace(comparing(Compare()), shared=False)
 
 
 def _refusals(candidate: Collection[Tally], stable: Collection[Tally]) -> Stratum:

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from modelrollout.judge.alarms import Alarm, Share, limit_alarm, split_alarm
+from modelrollout.judge.comparisons import worse_than_stable
 from modelrollout.judge.doubts import doubt
 from modelrollout.judge.evidence import Arm, Evidence
 from modelrollout.judge.limits import LatencyLimit, Rules
+from modelrollout.judge.proofs import unproven
 from modelrollout.judge.tallies import Tally
 from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
 
@@ -34,6 +36,7 @@ def verdict(evidence: Evidence, rules: Rules) -> Verdict:
         stable=_first(_limits_broken(evidence.stable, evidence.limits_ms, rules)) or _shared(evidence, rules, against),
         enough=candidate.requests >= rules.min_samples,
         doubt=doubt(evidence, rules),
+        unproven=unproven(evidence, rules),
         requests=candidate.requests,
         failures=candidate.failures,
         summary=_summary(candidate, rules) if candidate.requests else f"stable: {_summary(stable, rules)}",
@@ -62,6 +65,7 @@ def _against_candidate(evidence: Evidence, rules: Rules) -> Iterator[Finding | N
     yield next(broken)  # the error rate; refusals come before latency: an answer refused at once looks fast
     yield _refusals_above_stable(evidence, rules)
     yield from broken
+    yield from worse_than_stable(evidence, rules)
 
 
 def _limits_broken(arm: Arm, limits_ms: tuple[float, ...], rules: Rules) -> Iterator[Finding | None]:

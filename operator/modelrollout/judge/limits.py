@@ -5,17 +5,10 @@ share of it, so that the metric that fires has a name, and the shares of all met
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from modelrollout.api.spec import Health, Limits
-
-SHARES: Mapping[str, float] = MappingProxyType(
-    {"errors": 0.30, "refusals": 0.10, "latency": 0.25, "drift": 0.15, "limits": 0.20}
-)
-"""Shares of alpha; `limits` is split evenly over the limits that are set. errors, latency and drift are the
-comparison's and lie idle until it comes."""
+from modelrollout.api.spec import Compare, Health, Limits
+from modelrollout.judge.comparing import SHARES, Comparing, comparing
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +31,12 @@ class Rules:
     """Requests of an arm in one epoch below which only a total failure is judged."""
     alpha: float
     """Probability of a false alarm that one epoch may spend."""
+    compare: Comparing | None = None
+    """The comparison with stable; None where only limits and refusals are judged."""
+    drift: float | None = 2.0
+    """Most that predictions may be away from the model's own baseline, in its standard deviations."""
+    drift_alpha: float = 0.01 * SHARES["drift"]
+    """Probability of a false alarm about drift over the whole rollout."""
 
     @property
     def limits_ms(self) -> tuple[float, ...]:
@@ -60,13 +59,18 @@ def rules(health: Health, epochs: int = 1) -> Rules:
     """The rules of one epoch.
 
     Evidence starts anew in every epoch (step, bake), so over a rollout of several epochs the promise holds when
-    alpha is divided by their number: `epochs`.
+    alpha is divided by their number: `epochs`. The comparison with stable is kept from step to step and needs no
+    such division.
     """
+    alpha = (health.compare or Compare()).false_rollback_rate
     return Rules(
         error_rate=health.limits.error_rate,
         latency=_latency_limits(health.limits),
         min_samples=health.min_samples,
-        alpha=health.compare.false_rollback_rate / epochs,
+        alpha=alpha / epochs,
+        compare=comparing(health.compare) if health.compare is not None else None,
+        drift=health.limits.prediction_drift,
+        drift_alpha=alpha * SHARES["drift"],
     )
 
 

@@ -40,7 +40,7 @@ def unpack(text: str) -> Evidence:
     if version != _VERSION:
         return fresh()
     try:
-        return _evidence(json.loads(_inflate(packed)))
+        return _evidence(json.loads(inflate(packed)))
     except (ValueError, TypeError, LookupError, RecursionError, zlib.error):
         return fresh()
 
@@ -63,7 +63,7 @@ def _pack(evidence: Evidence) -> str:
     return f"{_VERSION}.{base64.b64encode(zlib.compress(text.encode(), 9)).decode()}"
 
 
-def _inflate(packed: str) -> bytes:
+def inflate(packed: str) -> bytes:
     """What was compressed.
 
     Raises:

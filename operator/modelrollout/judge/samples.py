@@ -14,6 +14,35 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a process has predicted since it started, as numbers: enough for their mean, spread and shape."""
+
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    """Sum of squares."""
+    edges: tuple[float, ...] = ()
+    """Ascending upper edges that came with the model's baseline; empty where it has none."""
+    counts: tuple[int, ...] = ()
+    """One more than edges, or none."""
+
+
+NO_PREDICTIONS = Predictions()
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a model predicted on its validation set, as its artefact carries it."""
+
+    count: int
+    mean: float
+    deviation: float
+    """Standard deviation."""
+    edges: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """The counters of one pod at one scrape."""
 
@@ -28,6 +57,8 @@ class Sample:
     oldest_inflight_s: float = 0.0
     memory_bytes: int = 0
     """Memory in use; 0 where the server does not tell."""
+    predictions: Predictions = NO_PREDICTIONS
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ nothing. So are counters that fell (a restart under the same name) and buckets t
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import gt
+from operator import add, gt
 from typing import Self
 
 from modelrollout.judge.samples import Latency, Sample
@@ -40,7 +40,13 @@ class Tally:
         return cls(requests, errors, refusals, timed, tuple(slow))
 
     def __add__(self, other: Self) -> Self:
-        return self.of_row(mine + its for mine, its in zip(self.row, other.row, strict=True))
+        return type(self)(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.refusals + other.refusals,
+            self.timed + other.timed,
+            tuple(map(add, self.slow, other.slow)),
+        )
 
     def __sub__(self, other: Self) -> Self:
         return self.of_row(mine - its for mine, its in zip(self.row, other.row, strict=True))
@@ -50,13 +56,11 @@ def nothing(limits_ms: tuple[float, ...]) -> Tally:
     return Tally(slow=(0,) * len(limits_ms))
 
 
-def difference(old: Sample, new: Sample, limits_ms: tuple[float, ...]) -> Tally | None:
-    """What a process counted between two scrapes; None when `new` is an origin.
+def difference(old: Sample, new: Sample, limits_ms: tuple[float, ...]) -> Tally:
+    """What a process counted between two scrapes, of which `new` is no origin.
 
     A scrape can fall between two counters of one request, so there are at least as many requests as failures.
     """
-    if _is_origin(old, new):
-        return None
     errors, refusals = new.errors - old.errors, new.refusals - old.refusals
     return Tally(
         requests=max(new.requests - old.requests, errors + refusals),
@@ -75,7 +79,8 @@ def slower(latency: Latency, limit_ms: float) -> int:
     return sum(latency.counts[bisect_left(latency.edges_ms, limit_ms) + 1 :])
 
 
-def _is_origin(old: Sample, new: Sample) -> bool:
+def is_origin(old: Sample, new: Sample) -> bool:
+    """Whether counters cannot follow on earlier ones."""
     before, after = old.latency, new.latency
     if before.edges_ms != after.edges_ms or len(before.counts) != len(after.counts):
         return True

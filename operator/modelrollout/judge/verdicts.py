@@ -8,7 +8,7 @@ class Finding:
     """One limit or comparison that an arm has broken."""
 
     metric: str
-    """errorRate, refusals, p50LatencyMs, p95LatencyMs or p99LatencyMs."""
+    """errorRate, refusals, p50LatencyMs, p95LatencyMs, p99LatencyMs, errorRatio, latencyRatio or predictionDrift."""
     message: str
     """The numbers and the pod to blame: "31 of 40 requests failed (limit 5 %), most on churn-7f3a9c21-x2v"."""
     log_e: float = 0.0
@@ -29,6 +29,8 @@ class Verdict:
     """Whether the candidate has answered `minSamples` requests in this epoch."""
     doubt: str = ""
     """A share that is above its limit although nothing is proven yet: the candidate waits. Empty for none."""
+    unproven: str = ""
+    """What is still to be shown before the candidate may pass by comparison; empty for nothing."""
     requests: int = 0
     """Requests the candidate has answered in this epoch."""
     failures: int = 0

@@ -4,12 +4,13 @@ A pod runs somebody else's code. What does not parse, contradicts itself, or com
 was asked (addresses are used again) is a failed scrape with a reason, never an exception.
 """
 
+import math
 from itertools import pairwise
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from modelrollout.judge.samples import Latency, Sample
+from modelrollout.judge.samples import NO_PREDICTIONS, Baseline, Latency, Predictions, Sample
 from modelrollout.scrape.target import Target
 
 BODY_LIMIT = 2**20
@@ -17,6 +18,9 @@ MOST_EDGES = 512
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Answered(BaseModel):
@@ -38,11 +42,48 @@ class Buckets(Answered):
         return self
 
 
+def _check_buckets(edges: list[float], counts: list[int]) -> None:
+    if edges and counts and len(counts) != len(edges) + 1:
+        raise ValueError("counts has to be one longer than edges")
+    if any(one >= other for one, other in pairwise(edges)):
+        raise ValueError("edges has to ascend")
+
+
+class Predicted(Answered):
+    count: Count = 0
+    sum: float = 0.0
+    sum_squares: float = 0.0
+    """May overflow for huge predictions, which is no reason not to hear what else a pod says."""
+    edges: Annotated[list[Number], Field(max_length=MOST_EDGES)] = []
+    counts: Annotated[list[Count], Field(max_length=MOST_EDGES + 1)] = []
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _check_buckets(self.edges, self.counts)
+        return self
+
+
+class Own(Answered):
+    """The baseline of predictions that the model's artefact carries."""
+
+    count: Count
+    mean: Number
+    sd: Finite
+    edges: Annotated[list[Number], Field(max_length=MOST_EDGES)] = []
+    counts: Annotated[list[Count], Field(max_length=MOST_EDGES + 1)] = []
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _check_buckets(self.edges, self.counts)
+        return self
+
+
 class Counters(Answered):
     requests: Count
     errors: Count
     refusals: Count
     latency: Buckets
+    predictions: Predicted = Predicted()
 
 
 class Health(Answered):
@@ -51,6 +92,7 @@ class Health(Answered):
     oldest_inflight_s: Finite = 0.0
     memory_bytes: Finite | None = None
     counters: Counters
+    baseline: Own | None = None
 
 
 def read(body: bytes, target: Target) -> Sample | str:
@@ -71,7 +113,19 @@ def read(body: bytes, target: Target) -> Sample | str:
         latency=Latency(tuple(counters.latency.edges_ms), tuple(counters.latency.counts)),
         oldest_inflight_s=health.oldest_inflight_s,
         memory_bytes=int(health.memory_bytes or 0),
+        predictions=_predictions(counters.predictions),
+        baseline=_baseline(health.baseline),
     )
+
+
+def _predictions(seen: Predicted) -> Predictions:
+    if not seen.count or not math.isfinite(seen.sum) or not math.isfinite(seen.sum_squares):
+        return NO_PREDICTIONS
+    return Predictions(seen.count, seen.sum, seen.sum_squares, tuple(seen.edges), tuple(seen.counts))
+
+
+def _baseline(own: Own | None) -> Baseline | None:
+    return Baseline(own.count, own.mean, own.sd, tuple(own.edges), tuple(own.counts)) if own is not None else None
 
 
 def _first(error: ValidationError) -> str:

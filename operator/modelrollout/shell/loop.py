@@ -65,6 +65,8 @@ class Parts:
     watched: Watched
     """Told what to scrape from now on."""
     shown: Callable[[Held, Decision], None] = lambda _held, _decision: None
+    noted: Callable[[str, Watch, Ledger], None] = lambda _key, _watch, _ledger: None
+    """Told of each finished round."""
     outdated: Callable[[], str] = lambda: ""
     """Why what is known of the world is too old for anything but a rollback; empty where it is not."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
@@ -123,6 +125,7 @@ class Loop:
             return None
         asked = rules_of(held.rollout.spec.health, present)
         ledger = self._ledgers[key] = after(self._ledgers[key], looks, present, asked)
+        self._parts.noted(key, present, ledger)
         return ledger
 
     async def _go(self, held: Held, decision: Decision) -> timedelta | None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from modelrollout import names
@@ -22,7 +23,7 @@ from modelrollout.kube.reflector import Reflector, Scope
 from modelrollout.kube.resources import CHILDREN, MODEL_ROLLOUTS, PODS, Object, Resource, is_older, version_of
 from modelrollout.kube.store import Changed, Store
 from modelrollout.kube.writer import stores
-from modelrollout.ledger import Looks
+from modelrollout.ledger import Ledger, Looks
 from modelrollout.metrics import Metrics
 from modelrollout.rollouts import Held, Rollouts, key_of
 from modelrollout.scrape.http import DirectScraper
@@ -35,6 +36,7 @@ from modelrollout.shell.health import Health
 from modelrollout.shell.loop import Decide, Loop, Parts
 from modelrollout.shell.queue import Queue
 from modelrollout.shell.server import Server, serve
+from modelrollout.strata_log import StrataLog
 
 REPAIR_SECONDS = 300.0
 GRACE_SECONDS = 3.0
@@ -98,6 +100,7 @@ class Machine:
                 default_image=settings.server_image,
                 watched=self.scraper.watch,
                 shown=self._shown,
+                noted=_noted(settings),
                 outdated=self._outdated,
                 now=outside.now,
                 clock=outside.clock,
@@ -275,3 +278,10 @@ class Machine:
             "reflector_lists": lambda: sum(one.lists for one in self._reflectors),
         }
         return readings
+
+
+def _noted(settings: Settings) -> Callable[[str, Watch, Ledger], None]:
+    """Who is told of each finished round: the log of strata where one is asked for."""
+    if not settings.strata_log:
+        return lambda _key, _watch, _ledger: None
+    return StrataLog(Path(settings.strata_log), lambda: datetime.now(UTC)).note

@@ -130,6 +130,8 @@ class Driver:
             watched=ledger.watched,
             traffic=ledger.traffic,
             packed=ledger.packed,
+            compared=ledger.compared,
+            report=ledger.report,
         )
 
     def _pod(self, pod: Pod, ledger: Ledger) -> PodSeen:

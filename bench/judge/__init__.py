@@ -1,0 +1,1 @@
+"""What the judge promises, counted over thousands of simulated rollouts: `make bench-judge`."""

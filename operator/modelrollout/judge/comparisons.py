@@ -1,0 +1,71 @@
+"""What speaks against a candidate beside stable: more errors, slower answers, or predictions that drifted.
+
+Like the limits these are flat checks in the order in which a person would want to hear of them.
+"""
+
+from collections.abc import Iterator
+
+from modelrollout.judge import drift
+from modelrollout.judge.comparing import Comparing
+from modelrollout.judge.evidence import Evidence
+from modelrollout.judge.limits import Rules
+from modelrollout.judge.proofs import abstains
+from modelrollout.judge.slowness import SHARES
+from modelrollout.judge.trial import Trial
+from modelrollout.judge.verdicts import Finding
+
+
+def worse_than_stable(evidence: Evidence, rules: Rules) -> Iterator[Finding | None]:
+    """The findings of the comparison; nothing below `min_samples` requests."""
+    trial, compare = evidence.trial, rules.compare
+    if trial is None or trial.canary.requests < rules.min_samples:
+        return
+    if compare is not None and not abstains(evidence, compare):
+        yield _more_errors(trial, compare)
+        yield _slower(trial, compare)
+    yield drifted(trial, rules)
+
+
+def drifted(trial: Trial, rules: Rules) -> Finding | None:
+    """Predictions that are not those of the model's own baseline; a baseline that is none says nothing."""
+    if trial.baseline is None or rules.drift is None or drift.unusable(trial.baseline):
+        return None
+    found = drift.moved(trial.predictions, trial.baseline, rules.drift, rules.drift_alpha)
+    return Finding("predictionDrift", found.message) if found.answer is drift.Answer.DRIFTED else None
+
+
+def _more_errors(trial: Trial, compare: Comparing) -> Finding | None:
+    if not trial.errors.is_alarm(compare.threshold("errors")):
+        return None
+    hits, found = trial.errors.hits, trial.errors.interval(compare.alpha)
+    between = "" if found.ratio is None else f", {found.ratio:.2g} times as many{_interval(found.low, found.high)}"
+    message = (
+        f"{hits.candidate_hits} of {hits.candidate_requests} requests failed, stable failed {hits.stable_hits} of "
+        f"{hits.stable_requests}{between}{_where(trial)}"
+    )
+    return Finding("errorRatio", message, trial.errors.alarm, trial.only_pod)
+
+
+def _slower(trial: Trial, compare: Comparing) -> Finding | None:
+    slowness = trial.slowness
+    if slowness is None or not slowness.is_alarm(compare.threshold("latency")):
+        return None
+    edge, seen, measure = slowness.worst, slowness.seen, slowness.measure
+    message = (
+        f"{seen.candidate[edge]} of {seen.candidate_requests} requests took longer than "
+        f"{measure.edges_ms[measure.at[edge]]:.3g} ms (stable's p{SHARES[edge] * 100:g} before), stable's "
+        f"{seen.stable[edge]} of {seen.stable_requests}{_where(trial)}"
+    )
+    return Finding("latencyRatio", message, slowness.alarm)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return ""
+    return f" ({f'{low:.2g}' if low is not None else '0'} to {f'{high:.2g}' if high is not None else 'any'})"
+
+
+def _where(trial: Trial) -> str:
+    if trial.only_pod:
+        return f"; without {trial.only_pod} nothing would speak against it"
+    return "; it has one pod: model or node" if len(trial.without) == 1 else ""

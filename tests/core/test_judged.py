@@ -1,0 +1,52 @@
+"""The judge's numbers in the status."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from core.values import arm, candidate, decided, judged, seen, shared, status, turn
+
+from modelrollout.api.status import Judged
+from modelrollout.core.facts import Traffic
+from modelrollout.core.turn import Turn
+from modelrollout.judge.drift import Answer, Moved
+from modelrollout.judge.report import Answer as Says
+from modelrollout.judge.report import Reading, Report
+from modelrollout.judge.verdicts import Verdict
+
+
+def look(report: Report | None, known: Judged | None = None) -> Turn:
+    world = seen(arm(1, 4), arm(2, 1, against=1), selector=shared())
+    one = judged(turn(status(candidate=candidate(), judge=known), world), Verdict(requests=5))
+    traffic = Traffic(candidate=50)
+    return replace(one, seen=replace(one.seen, report=report, traffic=traffic, watched=timedelta(seconds=25)))
+
+
+def test_requests_to_come_become_time_at_the_present_traffic() -> None:
+    shown = decided(look(Report(requests=400, expected_requests=300))).status.judge
+
+    assert shown == Judged(requests=400, expected_requests=300, expected_seconds=150)
+
+
+def test_numbers_are_kept_while_nothing_newer_is_known() -> None:
+    known = Judged(requests=400)
+
+    assert decided(look(None, known)).status.judge == known
+    assert decided(look(None)).status.judge is None
+
+
+def test_evidence_and_drift_are_shown_rounded() -> None:
+    reading = Reading("errors", Says.UNDECIDED, 1.234567, 0.1234567, -0.5, 0.1)
+    shown = decided(look(Report(readings=(reading,), moved=Moved(Answer.CLEAR, 0.123456)))).status.judge
+
+    assert shown is not None
+    assert (shown.metrics[0].log_e, shown.metrics[0].p, shown.metrics[0].verdict) == (1.2346, 0.1235, "undecided")
+    assert shown.drift is not None
+    assert (shown.drift.verdict, shown.drift.deviations) == ("clear", 0.1235)
+
+
+@pytest.mark.parametrize("why", ["", "the model's baseline has no spread"])
+def test_a_baseline_that_cannot_be_used_is_a_condition(why: str) -> None:
+    conditions = decided(look(Report(unusable_baseline=why))).status.conditions
+
+    assert [one.message for one in conditions if one.type == "BaselineUnusable"] == ([why] if why else [])

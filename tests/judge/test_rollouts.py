@@ -1,0 +1,134 @@
+"""Whole rollouts that compare, in the simulated world: the verdicts drive the steps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from simulation.telling import GOES_OUT, V1, V2, at, moment, spec, strategy, turns_bad
+
+from modelrollout.simulation import Run, run
+from modelrollout.simulation.behaviours import Behaviour
+from modelrollout.simulation.happenings import Kill, new_model
+from modelrollout.simulation.run import begin
+from modelrollout.simulation.scenario import Moment, Scenario, Until
+
+COMPARES: Mapping[str, Any] = spec(
+    health={"interval": "1s", "minSamples": 20, "compare": {}, "limits": {"errorRate": 0.2}}, decisionDeadline="4m"
+)
+TWO_PERCENT = Behaviour(errors=0.02)
+
+
+def played(
+    moments: tuple[Moment, ...] = GOES_OUT,
+    wishes: Mapping[str, Any] = COMPARES,
+    rate: int = 200,
+    longest: int = 900,
+    **models: Behaviour,
+) -> Run:
+    known = {f"{name[1:]}.0.0": behaviour for name, behaviour in models.items()}
+    return run(Scenario("compares", wishes, moments, models=known, rate=rate, quiet=300, longest=longest))
+
+
+def told(found: Run, reason: str) -> list[str]:
+    return [entry.text for entry in found.world.entries if reason in entry.text]
+
+
+def stable(found: Run) -> str:
+    status = found.world.resource.status
+    assert found.broken == []
+    assert status.stable is not None
+    return status.stable.version
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param({}, id="canary"),
+        pytest.param({"strategy": strategy(blueGreen={})}, id="blue-green"),
+        pytest.param({"strategy": strategy(rolling={})}, id="rolling"),
+        pytest.param({"replicas": 1}, id="one pod"),
+    ],
+)
+def test_a_canary_is_promoted_on_proof_when_neither_arm_has_an_error(plan: Mapping[str, Any]) -> None:
+    assert stable(played(wishes={**COMPARES, **plan})) == V2
+
+
+def test_a_canary_with_as_many_errors_as_stable_is_promoted() -> None:
+    assert stable(played(v1=TWO_PERCENT, v2=TWO_PERCENT)) == V2
+
+
+def test_a_canary_with_thrice_stables_errors_is_rolled_back_below_the_absolute_limit() -> None:
+    found = played(v1=TWO_PERCENT, v2=Behaviour(errors=0.06))
+
+    assert stable(found) == V1
+    assert any("requests failed, stable failed" in text for text in told(found, "RolledBack"))
+
+
+def test_a_slower_canary_is_rolled_back_below_the_absolute_limit() -> None:
+    found = played(v2=Behaviour(latency_ms=100.0))
+
+    assert stable(found) == V1
+    assert any("took longer than" in text for text in told(found, "RolledBack"))
+
+
+def test_a_canary_without_traffic_is_never_promoted() -> None:
+    found = played(rate=0)
+
+    assert stable(found) == V1
+    assert told(found, "Inconclusive") != []
+
+
+def test_a_slow_trickle_holds_and_says_how_much_is_missing() -> None:
+    found = played(rate=6, longest=400)
+
+    assert stable(found) == V1
+    assert any("is not shown yet; about" in text for text in told(found, "Inconclusive"))
+
+
+@pytest.mark.parametrize(("fix", "serves"), [(Behaviour(), V2), (Behaviour(errors=0.5), V1)], ids=["good", "bad"])
+def test_a_fix_is_promoted_when_it_is_good_although_stable_answers_only_errors(fix: Behaviour, serves: str) -> None:
+    moments = (
+        moment(turns_bad(V1, Behaviour(errors=1.0))),
+        moment(new_model(V2), Until(reason="NoWayBack"), 3),
+    )
+
+    assert stable(played(moments, v2=fix)) == serves
+
+
+def test_what_was_shown_survives_a_kill_of_the_operator() -> None:
+    found = played((*GOES_OUT, moment(Kill(), at(50), 3)))
+
+    assert stable(found) == V2
+
+
+def test_the_numbers_are_in_the_status_while_it_lasts() -> None:
+    found = begin(Scenario("compares", COMPARES, GOES_OUT, models={V1: TWO_PERCENT, V2: TWO_PERCENT}, rate=200))
+    shown = []
+    for _ in range(200):
+        found.tick()
+        judge = found.world.resource.status.judge
+        shown += [judge] if judge is not None and judge.metrics else []
+
+    assert shown[-1].requests > shown[0].requests
+    assert [one.metric for one in shown[-1].metrics] == ["errors", "refusals", "latency"]
+    errors = shown[-1].metrics[0]
+    assert errors.low is not None
+    assert errors.high is not None
+    assert errors.low < 1 < errors.high
+    assert {one.name for one in shown[-1].candidate_latency} == {"p50", "p95", "p99"}
+    assert found.world.resource.status.judge is None
+
+
+def test_what_is_still_expected_is_in_the_status() -> None:
+    found = begin(Scenario("compares", COMPARES, GOES_OUT, rate=60))
+    left = []
+    for _ in range(90):
+        found.tick()
+        judge = found.world.resource.status.judge
+        left += [(judge.expected_requests, judge.expected_seconds)] if judge and judge.expected_seconds else []
+
+    requests, seconds = left[-1]
+    assert requests is not None
+    assert seconds is not None
+    assert left[0] > left[-1]
+    assert seconds == pytest.approx(requests / 12, rel=0.25)
