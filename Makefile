@@ -70,7 +70,7 @@ $(MODELS): $(INSTALLED) examples/models/train.py
 
 .PHONY: fast
 fast: install models  ## the tests that need no cluster
-	$(BIN)/pytest -n 2 -m "not cluster" tests
+	$(BIN)/pytest -n 2 -m "not cluster and not long" tests
 
 .PHONY: check
 check: lint types layers verify fast  ## what every commit passes: lint, types, layers, generated files, fast tests

@@ -48,7 +48,9 @@ def pytest(*arguments: str) -> tuple[str, ...]:
 
 
 CHECKS = Suite("lint, types, layers, generated files", 3, (("make", "lint", "types", "layers", "verify"),))
-FAST = Suite("fast tests", 8, (pytest("-n", "2", "-m", "not cluster", "--ignore", "tests/serving", "tests"),))
+FAST = Suite(
+    "fast tests", 8, (pytest("-n", "2", "-m", "not cluster and not long", "--ignore", "tests/serving", "tests"),)
+)
 SERVING = Suite("serving image", 6, (pytest("-m", "not cluster", "tests/serving"),))
 FRESH = "python3 local-cluster/cluster.py status >/dev/null 2>&1 || python3 local-cluster/cluster.py down"
 """What is left of a cluster whose processes are gone is no place for tests: take it away first."""
@@ -62,13 +64,14 @@ END_TO_END = Suite(
         pytest("-m", "cluster and not long", "tests/contract"),
     ),
 )
+LONG_FAST = Suite("long without a cluster", 15, (pytest("-n", "2", "-m", "long and not cluster", "tests"),))
 LONG = Suite("long end to end", 60, (pytest("-m", "cluster and long", "tests/e2e"),))
 BENCH = Suite("fault to safe", 20, ((PYTHON, "bench/fault_to_safe.py"),))
 DEMO = Suite("demo", 6, ((PYTHON, "examples/demo/demo.py"),))
 
 PLANS = {
     "test": (CHECKS, FAST, SERVING, UP, END_TO_END),
-    "long": (UP, LONG),
+    "long": (LONG_FAST, UP, LONG),
     "bench": (UP, BENCH),
     "demo": (UP, DEMO),
 }

@@ -17,13 +17,17 @@ KIND_PATH = path_of("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "
 
 
 async def install_operator(programs: Programs, *values: str) -> None:
-    """`helm upgrade --install --wait`: installs it, or brings it to this checkout's chart and these values."""
+    """`helm upgrade --install --wait`: installs it, or brings it to this checkout's chart and these values.
+
+    One replica, unless a value says otherwise: two cores have better things to do.
+    """
     given = [word for value in values for word in ("--set", value)]
     await _clear_unfinished(programs)
     await programs.helm(
         "upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace",
         f"--set=image.repository={OPERATOR_IMAGE.rpartition(':')[0]}", f"--set=image.tag={TAG}",
-        f"--set=server.image={SERVER_IMAGE}", f"--set=podAnnotations.source={source_digest()}", *given,
+        f"--set=server.image={SERVER_IMAGE}", "--set=replicas=1",
+        f"--set=podAnnotations.source={source_digest()}", *given,
         "--wait", "--timeout=180s",
     )  # fmt: skip
 
