@@ -7,7 +7,7 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,8 +118,9 @@ class Replicas:
 
     async def stop(self) -> None:
         for process in self.processes.values():
-            process.send_signal(signal.SIGCONT)
-            process.kill()
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+                process.kill()
         await asyncio.gather(*(process.wait() for process in self.processes.values()))
 
 
