@@ -70,7 +70,7 @@ $(MODELS): $(INSTALLED) examples/models/train.py
 
 .PHONY: fast
 fast: install models  ## the tests that need no cluster
-	$(BIN)/pytest -n 2 -m "not cluster" tests
+	$(BIN)/pytest -n 2 -m "not cluster and not long" tests
 
 .PHONY: faults
 faults: install  ## the simulated faults at every point, not a sample of them (about 15 min)

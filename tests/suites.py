@@ -50,7 +50,9 @@ def pytest(*arguments: str) -> tuple[str, ...]:
 
 
 CHECKS = Suite("lint, types, layers, generated files", 3, (("make", "lint", "types", "layers", "verify"),))
-FAST = Suite("fast tests", 8, (pytest("-n", "2", "-m", "not cluster", "--ignore", "tests/serving", "tests"),))
+FAST = Suite(
+    "fast tests", 8, (pytest("-n", "2", "-m", "not cluster and not long", "--ignore", "tests/serving", "tests"),)
+)
 SERVING = Suite("serving image", 6, (pytest("-m", "not cluster", "tests/serving"),))
 FRESH = """test "$CLUSTER" = current || {
   python3 local-cluster/cluster.py status >/dev/null 2>&1 || python3 local-cluster/cluster.py down
@@ -73,13 +75,14 @@ FAULTS = Suite(
         pytest(*SLOWEST, "-m", "cluster and alone and not long", "tests/e2e"),
     ),
 )
+LONG_FAST = Suite("long without a cluster", 15, (pytest("-n", "2", "-m", "long and not cluster", "tests"),))
 LONG = Suite("long end to end", 60, (pytest("-m", "cluster and long", "tests/e2e"),))
 BENCH = Suite("fault to safe", 20, ((PYTHON, "bench/fault_to_safe.py"),))
 DEMO = Suite("demo", 6, ((PYTHON, "examples/demo/demo.py"),))
 
 PLANS = {
     "test": (CHECKS, FAST, SERVING, UP, END_TO_END, FAULTS),
-    "long": (UP, LONG),
+    "long": (LONG_FAST, UP, LONG),
     "bench": (UP, BENCH),
     "demo": (UP, DEMO),
 }

@@ -127,7 +127,8 @@ def proxy(node: NodePlaces) -> Mapping[str, object]:
 
 
 def audit_policy() -> Mapping[str, object]:
-    """Who asked for what, without bodies; not the heartbeats, which would drown the rest."""
+    """Who asked for what, without bodies; not the heartbeats, which would drown the rest, but all of the operator's."""
+    operator = {"level": "Metadata", "userGroups": ["system:serviceaccounts:modelrollout-system"]}
     silent = [
         {"level": "None", "resources": [{"group": group, "resources": ["events"]} for group in ("", "events.k8s.io")]},
         {"level": "None", "resources": [{"group": "coordination.k8s.io", "resources": ["leases"]}]},
@@ -137,7 +138,7 @@ def audit_policy() -> Mapping[str, object]:
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
-        "rules": [*silent, {"level": "Metadata"}],
+        "rules": [operator, *silent, {"level": "Metadata"}],
     }
 
 

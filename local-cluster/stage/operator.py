@@ -16,7 +16,10 @@ KIND_PATH = path_of("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "
 
 
 async def install_operator(programs: Programs, *values: str) -> None:
-    """`helm upgrade --install --wait`: installs it, or brings it to this checkout's chart and these values."""
+    """`helm upgrade --install --wait`: installs it, or brings it to this checkout's chart and these values.
+
+    One replica, unless a value says otherwise: two cores have better things to do.
+    """
     given = [word for value in values for word in ("--set", value)]
     await _clear_unfinished(programs)
     build = last_built(programs.places, pick(["modelrollout-operator"])[0], TAG)  # the tag stays, the pod must not
@@ -24,7 +27,8 @@ async def install_operator(programs: Programs, *values: str) -> None:
     await programs.helm(
         "upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace",
         f"--set=image.repository={operator}", f"--set=image.tag={tag}",
-        f"--set=server.image={image_of(programs, 'server')}", f"--set=podAnnotations.build=b{build}", *given,
+        f"--set=server.image={image_of(programs, 'server')}", "--set=replicas=1",
+        f"--set=podAnnotations.build=b{build}", *given,
         "--wait", "--timeout=180s",
     )  # fmt: skip
 

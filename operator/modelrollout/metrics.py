@@ -94,6 +94,12 @@ class Metrics:
         for name, read in readings.items():
             self._gauge(name, name.replace("_", " "), []).set_function(read)
 
+    def follow_each(self, name: str, readings: Mapping[str, Callable[[], float]]) -> None:
+        """One gauge with a reading for each kind of object."""
+        gauge = self._gauge(name, name.replace("_", " "), ["kind"])
+        for kind, read in readings.items():
+            gauge.labels(kind).set_function(read)
+
     def text(self) -> bytes:
         """Everything, as Prometheus reads it."""
         return generate_latest(self._registry)

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 DEFAULT_SERVER_IMAGE = "modelrollout-server:0.1.0"
 
@@ -44,6 +44,11 @@ class Settings(BaseModel):
     """Path of a kubeconfig; where empty, the pod's service account, else KUBECONFIG or ~/.kube/config."""
     context: str = ""
     """Context in the kubeconfig; the current one where empty."""
+    lease: str = ""
+    """Lease by which replicas take turns, as namespace/name; it also names the installation in its claims. Where it is
+    empty this process takes no turns and claims nothing: for one process at a desk."""
+    replica: str = ""
+    """Name of this replica: its pod's. Made from the host's name where empty."""
     workers: Annotated[int, Field(ge=1, le=256)] = 8
     """Rollouts that are worked on at the same time."""
     writes_per_second: Annotated[float, Field(gt=0)] = 20.0
@@ -51,6 +56,14 @@ class Settings(BaseModel):
 
     strata_log: str = ""
     """Folder for logs of strata, which `modelrollout judge` reads; none are written where empty."""
+
+    @field_validator("lease")
+    @classmethod
+    def _names_a_lease(cls, lease: str) -> str:
+        namespace, slash, name = lease.partition("/")
+        if lease and not (namespace and slash and name):
+            raise ValueError(f'lease is "{lease}"; write namespace/name, for instance modelrollout-system/modelrollout')
+        return lease
 
     @property
     def scopes(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ What a writer does on its own, such as reading an object again after a conflict,
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from modelrollout.kube import resources
@@ -39,18 +39,31 @@ ENSURE = {"create", "replace", "delete"}
 
 Used = set[tuple[str, str]]
 
+HAS_POD = ("pods", "get")
+"""Whether the replica that held the Lease still exists; `shell.machine` asks it for the elector."""
+
 
 def name_of(resource: Resource) -> str:
     return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
 
 
+LEADING = frozenset({PACKAGE / "kube" / "lease.py"})
+"""What a replica asks for in its own namespace alone."""
+
+
 def used() -> Used:
     """Pairs of kind and verb that the code can ask for."""
-    found: Used = set()
-    for file in sorted(PACKAGE.rglob("*.py")):
-        for call in _calls(ast.parse(file.read_text())):
-            found |= _of_call(call)
-    return found | _reflected() | _of_kopf()
+    return _within(set(PACKAGE.rglob("*.py")) - LEADING) - {HAS_POD} | _reflected() | _of_kopf()
+
+
+def used_to_lead() -> Used:
+    """Pairs of kind and verb that taking turns needs, in the release's own namespace."""
+    return _within(LEADING) | {HAS_POD}
+
+
+def _within(files: Collection[Path]) -> Used:
+    calls = (call for file in sorted(files) for call in _calls(ast.parse(file.read_text())))
+    return {pair for call in calls for pair in _of_call(call)}
 
 
 def _calls(tree: ast.AST) -> Iterator[ast.Call]:

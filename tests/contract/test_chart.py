@@ -60,6 +60,8 @@ def test_the_defaults_make_these_objects(helm: Programs) -> None:
         ("CustomResourceDefinition", "modelrollouts.modelrollout.dev"),
         ("Deployment", "mr-modelrollout"),
         ("PodDisruptionBudget", "mr-modelrollout"),
+        ("Role", "mr-modelrollout-leader"),
+        ("RoleBinding", "mr-modelrollout-leader"),
         ("Service", "mr-modelrollout-metrics"),
         ("ServiceAccount", "mr-modelrollout"),
     ]
@@ -88,7 +90,7 @@ def test_all_namespaces_need_one_cluster_role(helm: Programs) -> None:
 
 def test_named_namespaces_need_no_cluster_role_of_the_operator(helm: Programs) -> None:
     objects = rendered(helm, "watchNamespaces={shop,search}")
-    roles = [one for one in objects if one["kind"] == "Role"]
+    roles = [one for one in objects if one["kind"] == "Role" and not one["metadata"]["name"].endswith("-leader")]
 
     assert {one["metadata"]["namespace"]: one["rules"] for one in roles} == {
         "shop": TABLE["always"],
@@ -121,10 +123,55 @@ def test_the_operator_meets_the_restricted_standard(helm: Programs) -> None:
     }
 
 
-def test_one_operator_at_a_time(helm: Programs) -> None:
+def test_two_replicas_on_two_nodes_where_there_are_two_and_never_less_than_asked_for(helm: Programs) -> None:
     spec = only(rendered(helm), "Deployment")["spec"]
+    (term,) = spec["template"]["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
 
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert spec["replicas"] == 2
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    assert term["podAffinityTerm"] == {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {"matchLabels": spec["selector"]["matchLabels"]},
+    }
+    assert only(rendered(helm), "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_replicas_take_turns_by_a_lease_that_no_other_release_has(helm: Programs) -> None:
+    objects = rendered(helm)
+    role = next(one for one in objects if kinds([one]) == [("Role", "mr-modelrollout-leader")])
+
+    assert "--lease=ops/mr-modelrollout" in args_of(objects)
+    assert role["metadata"]["namespace"] == "ops"
+    assert [(rule["resources"], rule["verbs"], rule.get("resourceNames")) for rule in role["rules"]] == [
+        (["leases"], ["get", "update"], ["mr-modelrollout"]),
+        (["leases"], ["create"], None),
+        (["pods"], ["get"], None),
+    ]
+
+
+def test_an_affinity_of_ones_own_replaces_the_default(helm: Programs) -> None:
+    objects = rendered(helm, "affinity.nodeAffinity.x=y")
+
+    assert only(objects, "Deployment")["spec"]["template"]["spec"]["affinity"] == {"nodeAffinity": {"x": "y"}}
+
+
+def test_an_install_for_some_namespaces_can_do_without_anything_of_the_whole_cluster(helm: Programs) -> None:
+    objects = rendered(helm, "watchNamespaces={shop}", "rbac.aggregate=false", "crds.install=false")
+
+    assert {kind for kind, _ in kinds(objects)} == {
+        "Deployment", "PodDisruptionBudget", "Role", "RoleBinding", "Service", "ServiceAccount",
+    }  # fmt: skip
+
+
+def test_every_object_is_one_that_the_api_server_would_take(helm: Programs) -> None:
+    """A dry run knows every field; unknown ones are errors."""
+    text = asyncio.run(
+        helm.helm("template", "mr", CHART, "--namespace=default", "--set=networkPolicy.enabled=true,crds.install=false")
+    )
+
+    said = asyncio.run(helm.kubectl("apply", "--dry-run=server", "--validate=strict", "--filename=-", stdin=text))
+
+    assert "networkpolicy.networking.k8s.io/mr-modelrollout" in said
 
 
 def test_a_network_policy_on_request(helm: Programs) -> None:

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from contract.calls import used
+from contract.calls import used, used_to_lead
+
+from modelrollout.kube.claims import CLAIM, CLUSTER_CLAIM
 
 TABLE: dict[str, list[dict[str, Any]]] = yaml.safe_load(
     (Path(__file__).parents[2] / "charts" / "modelrollout" / "files" / "rbac.yaml").read_text()
@@ -28,6 +30,19 @@ def _named(resource: str, group: str) -> str:
 
 def test_it_grants_what_the_code_uses_and_nothing_else() -> None:
     assert granted(TABLE["always"]) == used()
+
+
+def test_taking_turns_is_granted_in_the_release_s_namespace_alone() -> None:
+    assert granted(TABLE["leader"]) == used_to_lead()
+
+
+def test_of_the_leases_everywhere_only_our_claims_can_be_read_or_changed() -> None:
+    rows = [row for row in TABLE["always"] if row["resources"] == ["leases"]]
+
+    assert [(row["verbs"], row.get("resourceNames")) for row in rows] == [
+        (["create"], None),
+        (["get", "update"], [CLAIM, CLUSTER_CLAIM]),
+    ]
 
 
 def test_the_proxy_is_granted_only_where_it_is_used() -> None:

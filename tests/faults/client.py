@@ -7,13 +7,13 @@ back. A dead process gets no answers and does nothing more.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from faults.apiserver import ApiServer
 from faults.etcd import Object, Write
 from faults.plan import Plan, Point
 
-from modelrollout.kube.client import Kube, Page, WatchEvent
+from modelrollout.kube.client import Fence, Kube, Page, WatchEvent
 from modelrollout.kube.errors import Conflict, Gone, Invalid, KubeError, NotFound, Unavailable
 from modelrollout.kube.resources import EVENTS, MODEL_ROLLOUTS, Resource
 from modelrollout.kube.transport import Answer, Call
@@ -56,6 +56,17 @@ class Client(Kube):
     async def close(self) -> None:
         return
 
+    def fenced(self, fence: Fence) -> Self:
+        """Itself: these processes lead for as long as they live."""
+        del fence
+        return self
+
+    def urgent(self) -> Self:
+        return self
+
+    def unpaced(self) -> Self:
+        return self
+
     def misses(self) -> bool:
         """Whether kopf keeps this change to itself."""
         return self._plan.misses()
@@ -69,22 +80,22 @@ class Client(Kube):
         del namespace
         if resource == EVENTS:
             return await self._request(Point("create", resource.plural, False), lambda: obj)
-        return await self._write("create", resource, lambda: self._server.create(resource, obj, self.name))
+        return await self._do("create", resource, lambda: self._server.create(resource, obj, self.name))
 
     async def replace(self, resource: Resource, obj: Object) -> Object:
-        return await self._write("update", resource, lambda: self._server.update(resource, obj, self.name))
+        return await self._do("update", resource, lambda: self._server.update(resource, obj, self.name))
 
     async def replace_status(self, resource: Resource, obj: Object) -> Object:
-        return await self._write("status", resource, lambda: self._server.update_status(resource, obj, self.name))
+        return await self._do("status", resource, lambda: self._server.update_status(resource, obj, self.name))
 
     async def merge(self, resource: Resource, namespace: str, name: str, patch: Object) -> Object:
         del namespace
-        return await self._write("merge", resource, lambda: self._server.merge(resource, name, patch, self.name))
+        return await self._do("merge", resource, lambda: self._server.merge(resource, name, patch, self.name))
 
     async def json_patch(self, resource: Resource, namespace: str, name: str, steps: Sequence[Object]) -> Object:
         del namespace
         try:
-            return await self._write(
+            return await self._do(
                 "json-patch", resource, lambda: self._server.json_patch(resource, name, steps, self.name)
             )
         except Invalid as error:
@@ -93,7 +104,7 @@ class Client(Kube):
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         del namespace
         try:
-            await self._write("delete", resource, lambda: self._server.delete(resource, name, self.name, uid))
+            await self._do("delete", resource, lambda: self._server.delete(resource, name, self.name, uid))
         except NotFound:
             return
 
@@ -153,7 +164,7 @@ class Client(Kube):
         while self._plan.lags() and etcd.version < write.version + lag and now() < write.at + LAG_SECONDS:
             await _a_moment()
 
-    async def _write(self, verb: str, resource: Resource, work: Callable[[], Result]) -> Result:
+    async def _do(self, verb: str, resource: Resource, work: Callable[[], Result]) -> Result:
         return await self._request(Point(verb, resource.plural, False), work)
 
     async def _request(self, point: Point, work: Callable[[], Result]) -> Result:

@@ -17,12 +17,12 @@ from aiohttp import web
 
 from modelrollout.kube import errors
 from modelrollout.kube.client import Kube
-from modelrollout.kube.resources import CHILDREN, EVENTS, MODEL_ROLLOUTS, Resource
+from modelrollout.kube.resources import CHILDREN, EVENTS, LEASES, MODEL_ROLLOUTS, Resource
 from modelrollout.kube.transport import Transport, plain
 
 Object = dict[str, Any]
 Script = Callable[["Asked"], Awaitable[web.StreamResponse | None]]
-RESOURCES = {resource.plural: resource for resource in (*CHILDREN, EVENTS, MODEL_ROLLOUTS)}
+RESOURCES = {resource.plural: resource for resource in (*CHILDREN, EVENTS, LEASES, MODEL_ROLLOUTS)}
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,9 @@ class ApiServer:
     """Every request so far, as "verb plural name subresource"."""
     script: Script | None = None
     url: str = ""
+    port: int = 0
+    site: web.TCPSite | None = None
+    runner: web.AppRunner | None = None
     _versions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1001))
     version: int = 1000
     _watches: dict[str, list["asyncio.Queue[Object | None]"]] = field(default_factory=lambda: defaultdict(list))
@@ -92,6 +95,19 @@ class ApiServer:
         """Send any line to those who watch; None ends their streams."""
         for queue in self._watches[plural]:
             queue.put_nowait(event)
+
+    def fall_silent(self) -> None:
+        """Every stream stays open, and says nothing more for ever: a connection that died without a word."""
+        self._watches.clear()
+
+    async def refuse_connections(self) -> None:
+        assert self.site is not None
+        await self.site.stop()
+
+    async def accept_connections(self) -> None:
+        assert self.runner is not None
+        self.site = web.TCPSite(self.runner, "127.0.0.1", self.port)
+        await self.site.start()
 
     def watchers(self, resource: Resource) -> int:
         return len(self._watches[resource.plural])
@@ -207,11 +223,15 @@ class ApiServer:
                 queue.put_nowait(line)
         self._watches[asked.plural].append(queue)
         try:
-            while (event := await queue.get()) is not None:
-                if _matches(asked, event["object"]):
-                    await response.write(json.dumps(event).encode() + b"\n")
+            async with asyncio.timeout(float(asked.query.get("timeoutSeconds") or 300)):
+                while (event := await queue.get()) is not None:
+                    if _matches(asked, event["object"]):
+                        await response.write(json.dumps(event).encode() + b"\n")
+        except TimeoutError:
+            return response
         finally:
-            self._watches[asked.plural].remove(queue)
+            if queue in self._watches[asked.plural]:
+                self._watches[asked.plural].remove(queue)
         return response
 
 
@@ -229,8 +249,10 @@ async def serving(server: ApiServer | None = None) -> AsyncIterator[ApiServer]:
     app.router.add_route("*", "/{tail:.*}", server.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    server.runner, server.site = runner, web.TCPSite(runner, "127.0.0.1", 0)
+    await server.site.start()
+    server.port = runner.addresses[0][1]
+    server.url = f"http://127.0.0.1:{server.port}"
     try:
         yield server
     finally:
@@ -329,6 +351,8 @@ def _understood(request: web.Request) -> Asked:
 
 
 def _matches(asked: Asked, obj: Object) -> bool:
+    if asked.namespace not in {"", obj.get("metadata", {}).get("namespace", asked.namespace)}:
+        return False
     wanted = dict(part.split("=") for part in asked.query.get("labelSelector", "").split(",") if part)
     return wanted.items() <= (obj.get("metadata", {}).get("labels") or wanted).items()
 

@@ -12,6 +12,7 @@ from kube.apiserver import ApiServer, Asked, connected, refuse, serving
 from shell.loops import rollout_object
 
 from modelrollout import names
+from modelrollout.kube.lease import Alone
 from modelrollout.kube.resources import DEPLOYMENTS, MODEL_ROLLOUTS, PODS, SERVICES
 from modelrollout.metrics import Metrics
 from modelrollout.settings import Settings
@@ -22,7 +23,7 @@ Object = dict[str, Any]
 
 
 @asynccontextmanager
-async def operating(server: ApiServer, folder: Path) -> AsyncIterator[None]:
+async def operating(server: ApiServer, folder: Path, **more: Any) -> AsyncIterator[None]:
     """An operator with that API server, until the block ends."""
     cluster = f"{{name: x, cluster: {{server: '{server.url}'}}}}"
     context = "{name: x, context: {cluster: x, user: x}}"
@@ -31,7 +32,7 @@ async def operating(server: ApiServer, folder: Path) -> AsyncIterator[None]:
         f"{{apiVersion: v1, kind: Config, current-context: x, clusters: [{cluster}], "
         f"contexts: [{context}], users: [{users}]}}"
     )
-    settings = Settings(kubeconfig=str(folder / "config"), host="127.0.0.1", port=0)
+    settings = Settings(kubeconfig=str(folder / "config"), host="127.0.0.1", port=0, **more)
     task = asyncio.create_task(shell.operate(settings))
     try:
         yield
@@ -183,3 +184,54 @@ async def test_a_task_that_ends_ends_the_operator() -> None:
 
         assert died == ["reflector of pods"]
         assert parts.health.complaint() == "ended: reflector of pods"
+
+
+async def test_a_reflector_that_sleeps_is_our_fault_and_an_api_server_that_is_away_is_not() -> None:
+    async with serving() as api, connected(api) as kube:
+        now = [1000.0]
+        outside = Outside(kube, Metrics(), lambda _: None, clock=lambda: now[0])
+        parts = Machine(Settings(host="127.0.0.1", port=0), outside)
+        assert parts.health.stalled() == ""
+        now[0] += 181
+        assert parts.health.stalled() == (
+            "deployments in all namespaces: neither a word nor a try for 181 s, though the Lease is renewed"
+        )
+        parts.turns = Away()
+        assert parts.health.stalled() == ""
+        await parts.stop()
+
+
+class Away(Alone):
+    """An elector that cannot reach the API server."""
+
+    renewed = 60.0
+
+
+async def test_it_tells_who_leads_how_old_each_watch_is_and_how_often_was_listed() -> None:
+    async with serving() as api, connected(api) as kube:
+        metrics = Metrics()
+        parts = Machine(Settings(host="127.0.0.1", port=0), Outside(kube, metrics, lambda _: None))
+        text = metrics.text().decode()
+        await parts.stop()
+
+    kinds = ["deployments", "modelrollouts", "pods"]
+    assert "modelrollout_leader 1.0" in text
+    assert [kind for kind in kinds if f'modelrollout_watch_age_seconds{{kind="{kind}"}}' in text] == kinds
+    assert [kind for kind in kinds if f'modelrollout_lists{{kind="{kind}"}} 0.0' in text] == kinds
+
+
+async def test_an_operator_for_one_namespace_asks_for_nothing_outside_of_it(tmp_path: Path) -> None:
+    """A Role is enough for it: it would wait for ever for a list of namespaces."""
+    outside: set[str] = set()
+
+    async def script(asked: Asked) -> web.StreamResponse | None:
+        if asked.namespace != "default":
+            outside.add(str(asked))
+            return refuse(403, "Forbidden")
+        return None
+
+    async with serving(ApiServer(script=script)) as api, operating(api, tmp_path, namespaces=("default",)):
+        api.put(MODEL_ROLLOUTS, rollout_object())
+        await until(made(api))
+
+    assert outside == set()

@@ -43,7 +43,7 @@ async def test_it_is_alive_from_the_start_and_ready_when_everything_was_listed()
     health = Health()
     assert await answers(health) == [(200, "ok"), (503, "waiting for the first lists")]
 
-    health.ready = True
+    health.waits_for = ""
     assert await answers(health) == [(200, "ok"), (200, "ok")]
 
 

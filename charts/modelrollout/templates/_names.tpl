@@ -28,6 +28,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
+{{- define "modelrollout.leaderRules" -}}
+{{- $table := .Files.Get "files/rbac.yaml" | fromYaml -}}
+{{- $_ := set (index $table.leader 0) "resourceNames" (list (include "modelrollout.name" .)) -}}
+{{- toYaml $table.leader -}}
+{{- end }}
+
 {{- define "modelrollout.rules" -}}
 {{- $table := .Files.Get "files/rbac.yaml" | fromYaml -}}
 {{- toYaml (eq .Values.scrape.via "proxy" | ternary (concat $table.always $table.proxy) $table.always) -}}

@@ -7,7 +7,7 @@ import asyncio
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,6 +56,13 @@ def run(  # noqa: PLR0917  # typer hands options over by name
         str, typer.Option(help="Kubeconfig file. In a cluster: the service account.", envvar="MODELROLLOUT_KUBECONFIG")
     ] = "",
     context: Annotated[str, typer.Option(help="Context in the kubeconfig.", envvar="MODELROLLOUT_CONTEXT")] = "",
+    lease: Annotated[
+        str,
+        typer.Option(
+            help="Lease (namespace/name) by which replicas take turns. Without one: alone.", envvar="MODELROLLOUT_LEASE"
+        ),
+    ] = "",
+    replica: Annotated[str, typer.Option(help="Name of this replica: its pod's.", envvar="POD_NAME")] = "",
     log_format: Annotated[
         LogFormat, typer.Option(help="JSON lines or plain text.", envvar="MODELROLLOUT_LOG_FORMAT")
     ] = LogFormat.JSON,
@@ -68,7 +75,7 @@ def run(  # noqa: PLR0917  # typer hands options over by name
     ] = "",
 ) -> None:
     """Run the operator until it is told to stop."""
-    settings = Settings(
+    settings = _settings(
         namespaces=tuple(namespace or ()),
         server_image=server_image,
         scrape_via=scrape,
@@ -77,6 +84,8 @@ def run(  # noqa: PLR0917  # typer hands options over by name
         kubeconfig=kubeconfig,
         context=context,
         strata_log=strata_log,
+        lease=lease,
+        replica=replica,
     )
     raise typer.Exit(_operate(settings, log_format))
 
@@ -121,6 +130,14 @@ def crd() -> None:
     from modelrollout.api.crd import render  # noqa: PLC0415
 
     typer.echo(render(), nl=False)
+
+
+def _settings(**given: Any) -> Settings:  # noqa: ANN401  # checked by the model
+    try:
+        return Settings(**given)
+    except ValueError as error:
+        said = str(error).partition("Value error, ")[2].partition(" [")[0] or str(error)
+        raise typer.BadParameter(said) from error
 
 
 def _operate(settings: Settings, log_format: LogFormat) -> int:

@@ -4,28 +4,38 @@ Every call has a time limit. A write is never sent twice by this module: whether
 decision, after it has read again. `errors` says what can be raised.
 """
 
+import copy
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Self
 
 from modelrollout.kube import errors, transport
+from modelrollout.kube.outage import Line, Outage
 from modelrollout.kube.resources import Object, Resource, version_of
-from modelrollout.kube.transport import Answer, Call, Credentials, Transport
+from modelrollout.kube.transport import Answer, Call, Transport
 
 FIELD_MANAGER = "modelrollout"
 PAGE = 500
-WATCH_SECONDS = 60
-SILENCE = timedelta(seconds=75)
+WATCH_SECONDS = 20
+"""A connection that died without a word is found out when the watch should have ended, so watches are short."""
+SILENCE = timedelta(seconds=25)
 """A watch that is still silent so long after it should have ended is dead. Bookmarks are no sign of life: of a kind
 that has no objects at all the API server sends none."""
+LIST_SECONDS = 10.0
+"""For a page; one that takes longer hangs."""
 LINE_LIMIT = 16 * 2**20
 DEFAULT_RETRY_AFTER = timedelta(seconds=1)
 LONGEST_RETRY_AFTER = timedelta(seconds=60)
 
 Counted = Callable[[str, str, int], None]
 """Told of every answer: verb, plural and code (0: none came)."""
+
+
+Fence = Callable[[], Awaitable[None]]
+"""Asked right before each write: returns where it is allowed, else raises NotLeading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +58,45 @@ def _not_counted(_verb: str, _plural: str, _code: int) -> None:
     return
 
 
+async def _always() -> None:
+    """The fence of a process that takes no turns: open."""
+
+
 class Kube:
-    """The API server, as this operator uses it."""
+    """The API server, as this operator uses it.
+
+    While it fails, calls wait in line (see `outage`); `unpaced`, `urgent` and `fenced` give other views of the same
+    connection.
+    """
 
     def __init__(self, wire: Transport, counted: Counted = _not_counted, silence: timedelta = SILENCE) -> None:
         self._wire = wire
         self._counted = counted
         self._silence = silence.total_seconds()
+        self._outage = Outage()
+        self._line: Line | None = self._outage.line
+        self._fence: Fence = _always
+
+    def fenced(self, fence: Fence) -> Self:
+        """A client whose every write passes a fence first."""
+        return self._with(self._line, fence)
+
+    def urgent(self) -> Self:
+        """A client for rollbacks: it waits in a line of its own while the API server fails."""
+        return self._with(self._outage.urgent, self._fence)
+
+    def unpaced(self) -> Self:
+        """A client that never waits in line: for the Lease."""
+        return self._with(None, self._fence)
+
+    def _with(self, line: Line | None, fence: Fence) -> Self:
+        other = copy.copy(self)
+        other._line, other._fence = line, fence  # noqa: SLF001  # one of our own kind
+        return other
+
+    @property
+    def server(self) -> str:
+        return self._wire.server
 
     @classmethod
     async def connect(cls, kubeconfig: str, context: str, counted: Counted = _not_counted) -> Self:
@@ -62,9 +104,6 @@ class Kube:
 
     async def close(self) -> None:
         await self._wire.close()
-
-    async def credentials(self) -> Credentials:
-        return await self._wire.credentials()
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object:
         return await self._ask("get", resource, Call("GET", resource.item(namespace, name)))
@@ -74,7 +113,7 @@ class Kube:
         items: list[Object] = []
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         while True:
-            call = Call("GET", resource.collection(namespace), query, timeout=60.0)
+            call = Call("GET", resource.collection(namespace), query, timeout=LIST_SECONDS)
             page = await self._ask("list", resource, call)
             items += (_whole(call, resource, item) for item in page.get("items") or [])
             following = page.get("metadata", {}).get("continue")
@@ -96,8 +135,8 @@ class Kube:
             "timeoutSeconds": str(WATCH_SECONDS),
         } | ({"labelSelector": selector} if selector else {})
         call = Call("GET", resource.collection(namespace), query, timeout=self._silence)
-        async with self._wire.stream(call) as (status, pieces):
-            self._counted("watch", resource.plural, status)
+        await self._in_line()
+        async with self._streaming(call, resource) as (status, pieces):
             if status != 200:  # noqa: PLR2004  # HTTP's word for yes
                 raise _error(call, Answer(status, b"".join([piece async for piece in pieces])))
             async for line in _lines(call, pieces):
@@ -110,7 +149,7 @@ class Kube:
             AlreadyExists: there is one of that name.
         """
         call = Call("POST", resource.collection(namespace), _WRITTEN | {"fieldValidation": "Strict"}, obj)
-        return await self._ask("create", resource, call)
+        return await self._write("create", resource, call)
 
     async def replace(self, resource: Resource, obj: Object) -> Object:
         """PUT an object whose metadata has the resourceVersion it was read at.
@@ -118,7 +157,7 @@ class Kube:
         Raises:
             Conflict: it has changed since.
         """
-        return await self._ask("update", resource, Call("PUT", _path(resource, obj), _WRITTEN, obj))
+        return await self._write("update", resource, Call("PUT", _path(resource, obj), _WRITTEN, obj))
 
     async def replace_status(self, resource: Resource, obj: Object) -> Object:
         """PUT only the status of an object, compared by resourceVersion.
@@ -126,12 +165,13 @@ class Kube:
         Raises:
             Conflict: the object has changed since it was read.
         """
-        return await self._ask("update", resource, Call("PUT", f"{_path(resource, obj)}/status", _WRITTEN, obj))
+        return await self._write("update", resource, Call("PUT", f"{_path(resource, obj)}/status", _WRITTEN, obj))
 
     async def merge(self, resource: Resource, namespace: str, name: str, patch: Object) -> Object:
         """JSON merge patch: None removes a key, a list replaces a list."""
         path = resource.item(namespace, name)
-        return await self._ask("patch", resource, Call("PATCH", path, _WRITTEN, patch, "application/merge-patch+json"))
+        call = Call("PATCH", path, _WRITTEN, patch, "application/merge-patch+json")
+        return await self._write("patch", resource, call)
 
     async def json_patch(self, resource: Resource, namespace: str, name: str, steps: Sequence[Object]) -> Object:
         """JSON patch; with a `test` step it is a compare-and-swap on that value.
@@ -142,7 +182,7 @@ class Kube:
         path = resource.item(namespace, name)
         call = Call("PATCH", path, _WRITTEN, list(steps), "application/json-patch+json")
         try:
-            return await self._ask("patch", resource, call)
+            return await self._write("patch", resource, call)
         except errors.Invalid as error:
             if any(step["op"] == "test" for step in steps):
                 raise errors.Conflict(f"{call}: what was seen is no longer so ({error})") from error
@@ -156,24 +196,71 @@ class Kube:
         """
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
-            await self._ask("delete", resource, Call("DELETE", resource.item(namespace, name), {}, body))
+            await self._write("delete", resource, Call("DELETE", resource.item(namespace, name), {}, body))
         except errors.NotFound:
             return
 
     async def through_pod(self, namespace: str, pod_and_port: str, path: str, call: Call) -> Answer:
-        """GET something of a pod by way of the API server; gives whatever came back."""
+        """GET something of a pod by way of the API server, unless that fails; gives whatever came back."""
+        if self._outage.is_on:
+            raise errors.Unavailable(f"pod {pod_and_port}: not asked, since the API server fails")
         proxied = f"/api/v1/namespaces/{namespace}/pods/{pod_and_port}/proxy{path}"
         return await self._wire.call(replace(call, method="GET", path=proxied))
 
+    async def rest(self, seconds: float) -> None:
+        """Wait before the next try; an outage that ends wakes everybody who rests in it."""
+        await self._outage.rest(seconds)
+
+    async def read(self, path: str) -> Object:
+        """GET what is no object of ours, for instance which kinds the API server knows."""
+        return await self._answered("discover", "", Call("GET", path))
+
     async def _ask(self, verb: str, resource: Resource, call: Call) -> Object:
+        return await self._answered(verb, resource.plural, call)
+
+    async def _write(self, verb: str, resource: Resource, call: Call) -> Object:
+        await self._in_line()
+        await self._fence()
+        return await self._sent(verb, resource.plural, call)
+
+    async def _answered(self, verb: str, plural: str, call: Call) -> Object:
+        await self._in_line()
+        return await self._sent(verb, plural, call)
+
+    async def _in_line(self) -> None:
+        if self._line is not None:
+            await self._line.turn()
+
+    @asynccontextmanager
+    async def _streaming(self, call: Call, resource: Resource) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+        """A stream whose beginning was counted, also where it never began."""
+        begun = False
+        try:
+            async with self._wire.stream(call) as (status, pieces):
+                begun = True
+                self._note("watch", resource.plural, status)
+                yield status, pieces
+        except errors.Unavailable:
+            if not begun:
+                self._note("watch", resource.plural, 0)
+            raise
+
+    def _note(self, verb: str, plural: str, code: int, wait: timedelta | None = None) -> None:
+        self._counted(verb, plural, code)
+        self._outage.answered(code, wait)
+
+    async def _sent(self, verb: str, plural: str, call: Call) -> Object:
         try:
             answer = await self._wire.call(call)
         except errors.Unavailable:
-            self._counted(verb, resource.plural, 0)
+            self._note(verb, plural, 0)
             raise
-        self._counted(verb, resource.plural, answer.status)
-        if answer.status >= 300:  # noqa: PLR2004  # everything else is no success
-            raise _error(call, answer)
+        error = _error(call, answer) if answer.status >= 300 else None  # noqa: PLR2004  # everything else is no success
+        self._note(
+            verb, plural, answer.status, error.retry_after if isinstance(error, errors.TooManyRequests) else None
+        )
+        if error is not None:
+            raise error
         return _parsed(call, answer.body)
 
 

@@ -11,6 +11,7 @@
         ├── Conflict         409, or a JSON patch whose `test` failed: read again, decide again
         ├── Gone             410: the watch's resource version is too old, list again
         ├── TooManyRequests  429: wait for `retry_after`
+        ├── NotLeading       no answer at all: this replica may not write now
         └── Unavailable      5xx, refused, timed out, or an answer that makes no sense
 
 A permanent error is retried too, since somebody may have changed something, but with the longest wait.
@@ -63,6 +64,10 @@ class Gone(TemporaryError):  # noqa: N818
 
 class Unavailable(TemporaryError):  # noqa: N818
     code = 503
+
+
+class NotLeading(TemporaryError):  # noqa: N818
+    """Said by this process itself, before anything is sent."""
 
 
 class TooManyRequests(TemporaryError):  # noqa: N818

@@ -1,8 +1,8 @@
 """Keeps one store equal to what the API server has: list, then watch, for ever.
 
 A list replaces the store, so that what vanished while nobody watched is gone. A watch that ends in an error is taken
-up again after a wait that doubles; one that ends at once is not taken up more than once a second. Nothing that the
-API server says, and no silence of it, ends the reflector.
+up again after a wait that grows fourfold, and so is one that ends at once. Nothing that the API server says, and no
+silence of it, ends the reflector.
 """
 
 import asyncio
@@ -20,7 +20,8 @@ from modelrollout.kube.store import Listing, Store
 
 LEAST_WATCH_SECONDS = 1.0
 FIRST_WAIT_SECONDS = 0.5
-LONGEST_WAIT_SECONDS = 30.0
+LONGEST_WAIT_SECONDS = 12.0
+"""With jitter 18 s, so that it goes on within half a minute after any fault."""
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ class Source(Protocol):
     async def list(self, resource: Resource, namespace: str, selector: str) -> Page: ...
 
     def watch(self, resource: Resource, namespace: str, selector: str, version: str) -> AsyncIterator[WatchEvent]: ...
+
+    async def rest(self, seconds: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Reflector:
         self.scope = scope
         self._store = store
         self._clock = clock
-        self._last_ok = clock()
+        self._last_ok = self._last_word = self._listed_at = clock()
         self.synced = asyncio.Event()
         self.lists = 0
         """Lists so far: 1 in a quiet life."""
@@ -63,6 +66,11 @@ class Reflector:
         """Seconds since the API server last said anything about these objects."""
         return self._clock() - self._last_ok
 
+    @property
+    def quiet(self) -> float:
+        """Seconds since it last heard anything, be it a refusal; its time limits keep that short while it lives."""
+        return self._clock() - max(self._last_ok, self._last_word)
+
     async def run(self) -> None:
         """List and watch until cancelled."""
         wait = FIRST_WAIT_SECONDS
@@ -70,28 +78,35 @@ class Reflector:
             begun = self._clock()
             try:
                 await self._list_and_watch()
-            except Gone as error:
-                log.info("%s: the watch is too old, listing again (%s)", self.scope, error)
-                await asyncio.sleep(LEAST_WATCH_SECONDS * _jitter())
             except KubeError as error:
-                wait = FIRST_WAIT_SECONDS if self._clock() - begun > LONGEST_WAIT_SECONDS else wait
-                log.warning("%s: cannot be watched, trying again in about %.1f s: %s", self.scope, wait, error)
-                await asyncio.sleep(wait * _jitter())
-                wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+                self._last_word = self._clock()
+                wait = FIRST_WAIT_SECONDS if self._watched_since(begun) > LONGEST_WAIT_SECONDS else wait
+                level = logging.INFO if isinstance(error, Gone) else logging.WARNING
+                log.log(level, "%s: listing again in about %.1f s: %s", self.scope, wait, error)
+            await self._source.rest(wait * _jitter())
+            wait = min(4 * wait, LONGEST_WAIT_SECONDS)
+
+    def _watched_since(self, begun: float) -> float:
+        """Seconds that watching went well since a list after that time; 0 where there was none."""
+        return self._clock() - self._listed_at if self._listed_at >= begun else 0.0
 
     async def _list_and_watch(self) -> None:
         scope = self.scope
         page = await self._source.list(scope.resource, scope.namespace, scope.selector)
         self.lists += 1
         self._last_ok = self._clock()
+        self._listed_at = self._last_ok
         self._store.replace(Listing(scope.namespace, page.items, page.version))
         self.synced.set()
-        version = page.version
+        version, pause = page.version, LEAST_WATCH_SECONDS
         while True:
             begun = self._clock()
             version = await self._watch(version)
-            if self._clock() - begun < LEAST_WATCH_SECONDS:
-                await asyncio.sleep(LEAST_WATCH_SECONDS)
+            if self._clock() - begun >= LEAST_WATCH_SECONDS:
+                pause = LEAST_WATCH_SECONDS
+                continue
+            await asyncio.sleep(pause)
+            pause = min(4 * pause, LONGEST_WAIT_SECONDS)
 
     async def _watch(self, version: str) -> str:
         """Follow one stream to its end; gives the version to go on from."""

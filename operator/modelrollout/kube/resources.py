@@ -38,6 +38,7 @@ CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions", "Controller
 DISRUPTION_BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 EVENTS = Resource("", "v1", "events", "Event")
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 MODEL_ROLLOUTS = Resource(names.GROUP, names.VERSION, names.PLURAL, names.KIND)
 
 CHILDREN = (DEPLOYMENTS, SERVICES, PODS, CONTROLLER_REVISIONS, DISRUPTION_BUDGETS, AUTOSCALERS)

@@ -52,18 +52,6 @@ class Answer:
     retry_after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Where the API server is and how to get in, for a client that is not ours (kopf)."""
-
-    server: str
-    ca_path: str | None
-    certificate_path: str | None
-    key_path: str | None
-    authorization: str | None
-    insecure: bool
-
-
 class Transport:
     """One session with one API server."""
 
@@ -92,18 +80,6 @@ class Transport:
         patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=call.timeout)
         async with self._sent(call, patience) as response:
             yield response.status, response.content.iter_any()
-
-    async def credentials(self) -> Credentials:
-        configuration = self._client.configuration
-        headers = await self._headers("")
-        return Credentials(
-            server=self.server,
-            ca_path=configuration.ssl_ca_cert,
-            certificate_path=configuration.cert_file,
-            key_path=configuration.key_file,
-            authorization=headers.get("authorization"),
-            insecure=not configuration.verify_ssl,
-        )
 
     async def close(self) -> None:
         if self._session is not None:

@@ -57,6 +57,11 @@ class Scraper:
         self._cadence.set(key, watch.interval.total_seconds(), self._clock())
         self._told.set()
 
+    def clear(self) -> None:
+        """Scrape nothing from now on; rounds that are under way end by themselves."""
+        for key in tuple(self._watches):
+            self.watch(key, None)
+
     async def run(self) -> None:
         """Start rounds when they are due, until cancelled."""
         try:

@@ -1,4 +1,4 @@
-"""Whether this process is alive and ready: dead tasks and a stuck event loop, never the API server's state.
+"""Whether this process is alive and ready: dead tasks, a stuck event loop, a watch that went to sleep by our own fault.
 
 An API server that cannot be reached is no reason to restart the operator: a restart would only lose what it knows.
 """
@@ -20,7 +20,14 @@ class Health:
         self._beat = clock()
         self.lag = 0.0
         """Seconds that the last beat came late."""
-        self.ready = False
+        self.waits_for = "the first lists"
+        """What has to come before this process is ready; empty where nothing has."""
+        self.stalled: Callable[[], str] = lambda: ""
+        """Which watch has neither heard nor tried anything though the API server answers; empty where none."""
+
+    @property
+    def ready(self) -> bool:
+        return not self.waits_for
 
     def guard(self, task: "asyncio.Task[None]") -> None:
         """A task whose end is the end of the operator."""
@@ -41,4 +48,4 @@ class Health:
         late = self._clock() - self._beat - BEAT_SECONDS
         if late > STUCK_SECONDS:
             return f"the event loop has been stuck for {late:.0f} s"
-        return ""
+        return self.stalled()

@@ -16,7 +16,7 @@ from modelrollout.actions import Scene
 from modelrollout.core.decision import Decision, Watch
 from modelrollout.core.facts import Rollout, Seen
 from modelrollout.events import Teller
-from modelrollout.kube.errors import Conflict, KubeError, NamespaceEnding, NotFound, PermanentError, Unavailable
+from modelrollout.kube.errors import Conflict, KubeError, NamespaceEnding, NotFound, PermanentError
 from modelrollout.kube.resources import (
     AUTOSCALERS,
     CHILDREN,
@@ -38,6 +38,7 @@ from modelrollout.shell.queue import UrgentFailure
 TAKEN_FOR = timedelta(seconds=30)
 """How long an object of our name is believed to be somebody else's before it is tried again."""
 REREAD_SECONDS = 1.0
+OUTDATED_AGAIN = timedelta(seconds=5)
 ENDING_AGAIN = timedelta(seconds=5)
 """Until a rollout is gone with its namespace."""
 
@@ -69,6 +70,8 @@ class Parts:
     """Told of each finished round."""
     outdated: Callable[[], str] = lambda: ""
     """Why what is known of the world is too old for anything but a rollback; empty where it is not."""
+    at_once: Api | None = None
+    """The same API without waiting behind others while it fails: for rollbacks."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     clock: Callable[[], float] = time.monotonic
 
@@ -131,8 +134,9 @@ class Loop:
     async def _go(self, held: Held, decision: Decision) -> timedelta | None:
         """Commit, watch, tell, act. What follows the commit is derived again when it is lost."""
         if not decision.urgent and (why := self._parts.outdated()):
-            raise Unavailable(f"holding, since what is known is too old: {why}")
-        held = self._took(await self._found(apply.commit(self._parts.api, held, decision))) or held
+            log.warning("%s: holding, since what is known is too old: %s", held.rollout.key, why)
+            return OUTDATED_AGAIN
+        held = self._took(await self._found(apply.commit(self._api(decision), held, decision))) or held
         self._watch(held, decision)
         self._parts.teller.tell(held.rollout, decision.notes)
         self._parts.shown(held, decision)
@@ -182,8 +186,11 @@ class Loop:
         self._parts.rollouts.put(raw)
         return self._parts.rollouts.get(key_of(raw))
 
+    def _api(self, decision: Decision) -> Api:
+        return self._parts.at_once or self._parts.api if decision.urgent else self._parts.api
+
     def _writer(self, decision: Decision) -> Writer:
-        return Writer(self._parts.api, self._parts.stores, _at_once if decision.urgent else self._parts.gate)
+        return Writer(self._api(decision), self._parts.stores, _at_once if decision.urgent else self._parts.gate)
 
     def _decided(self, held: Held) -> Decision:
         key = held.rollout.key

@@ -6,8 +6,11 @@ that ends, ends the process: it starts again from the status and the children, w
 
 import asyncio
 import logging
+import os
+import socket
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +20,13 @@ from modelrollout import names
 from modelrollout.core.decide import decide
 from modelrollout.core.decision import Decision, Watch
 from modelrollout.events import Teller
+from modelrollout.kube.claims import Claims, refused
 from modelrollout.kube.client import Kube, Page
 from modelrollout.kube.errors import Conflict, KubeError, NotFound, TooManyRequests
+from modelrollout.kube.lease import Alone, Candidate, Elector, Turns
 from modelrollout.kube.reflector import Reflector, Scope
 from modelrollout.kube.resources import CHILDREN, MODEL_ROLLOUTS, PODS, Object, Resource, is_older, version_of
+from modelrollout.kube.session import Session
 from modelrollout.kube.store import Changed, Store
 from modelrollout.kube.writer import stores
 from modelrollout.ledger import Ledger, Looks
@@ -31,6 +37,7 @@ from modelrollout.scrape.proxy import ProxyScraper
 from modelrollout.scrape.scraper import Scraper
 from modelrollout.scrape.target import Target, targets
 from modelrollout.settings import ScrapeVia, Settings
+from modelrollout.shell import readings
 from modelrollout.shell.bucket import Bucket
 from modelrollout.shell.health import Health
 from modelrollout.shell.loop import Decide, Loop, Parts
@@ -42,8 +49,15 @@ REPAIR_SECONDS = 300.0
 GRACE_SECONDS = 3.0
 """A change that kopf tells of so soon after a list was not missed."""
 RETRY_SECONDS = 5.0
-OUTDATED_SECONDS = 180.0
-"""A watch says something every minute; after three only a rollback is still carried out."""
+OUTDATED_SECONDS = 60.0
+"""A watch says something every 20 s; after a minute only a rollback is still carried out."""
+STALLED_SECONDS = 180.0
+RENEWED_SECONDS = 10.0
+REFUSED_SECONDS = 10.0
+CLAIMED_SECONDS = 60.0
+"""Until a namespace that another installation looks after is looked at again."""
+TELLING_SECONDS = 0.3
+"""How long a hand-over waits for the last Events."""
 BURST = 5
 
 log = logging.getLogger(__name__)
@@ -74,39 +88,54 @@ class Machine:
         self._outside = outside
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Server | None = None
+        self.turns = _turns(settings, outside)
+        self._kube = outside.kube.fenced(self.turns.confirm)
+        self._claims = Claims(outside.kube, settings.lease, outside.clock)
+        self._left_alone: set[str] = set()
         self.health = Health(outside.clock)
+        self.health.stalled = self._stalled
         self.rollouts = Rollouts()
         self.queue = Queue(self._turn)
         self._stores = outside.kept(self.queue.add)
-        self._reflectors = [
-            Reflector(
-                outside.kube, Scope(resource, namespace, names.owned_selector()), self._stores[resource], outside.clock
-            )
-            for resource in CHILDREN
-            for namespace in settings.scopes
+        scopes = [
+            Scope(resource, namespace, names.owned_selector()) for resource in CHILDREN for namespace in settings.scopes
         ]
+        self._reflectors = [
+            Reflector(outside.kube, scope, self._stores[scope.resource], outside.clock) for scope in scopes
+        ]
+        self.session = Session(outside.kube, outside.clock)
         via_proxy = settings.scrape_via is ScrapeVia.PROXY
         self._door = ProxyScraper(outside.kube) if via_proxy else DirectScraper()
         self.scraper = Scraper(self._door.scrape, self._targets, self._scraped, outside.clock)
-        self._teller = Teller(outside.kube, outside.clock)
-        self._loop = Loop(
+        self._gate = Bucket(settings.writes_per_second, round(BURST * settings.writes_per_second)).take
+        self._teller = Teller(self._kube, outside.clock)
+        self._loop = self._new_loop()
+        readings.follow(self, outside.metrics)
+
+    def _new_loop(self) -> Loop:
+        """A loop that remembers nothing."""
+        return Loop(
             Parts(
-                api=outside.kube,
+                api=self._kube,
+                at_once=self._kube.urgent(),
                 rollouts=self.rollouts,
                 stores=self._stores,
-                decide=outside.decide,
-                gate=Bucket(settings.writes_per_second, round(BURST * settings.writes_per_second)).take,
+                decide=self._outside.decide,
+                gate=self._gate,
                 teller=self._teller,
-                default_image=settings.server_image,
+                default_image=self._settings.server_image,
                 watched=self.scraper.watch,
                 shown=self._shown,
-                noted=_noted(settings),
+                noted=_noted(self._settings),
                 outdated=self._outdated,
-                now=outside.now,
-                clock=outside.clock,
+                now=self._outside.now,
+                clock=self._outside.clock,
             )
         )
-        outside.metrics.follow(self._readings())
+
+    @property
+    def reflectors(self) -> tuple[Reflector, ...]:
+        return tuple(self._reflectors)
 
     @property
     def port(self) -> int:
@@ -124,8 +153,9 @@ class Machine:
         self._server = await serve(settings.host, settings.port, self._outside.metrics, self.health)
 
     async def start(self) -> None:
-        """Start every task, and wait until the resource itself is served."""
+        """Start every task, and wait until the resource itself is served and nobody else looks after it."""
         self._spawn("pulse", self.health.beat())
+        self._spawn("lease", self.turns.run())
         for reflector in self._reflectors:
             self._spawn(f"reflector of {reflector.scope}", reflector.run())
         self._spawn("scraper", self.scraper.run())
@@ -133,11 +163,15 @@ class Machine:
         self._spawn("start", self._work_when_synced())
 
     async def stop(self) -> None:
-        """End every task and close every connection but the API server's."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._teller.finish()
+        """End the work, hand over, end every task and close every connection but the API server's."""
+        lease = [task for task in self._tasks if task.get_name() == "lease"]
+        others = [task for task in self._tasks if task not in lease]
+        await _ended(others)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TELLING_SECONDS):
+                await self._teller.finish()
+        await _ended(lease)
+        await self.turns.release()
         await self._door.close()
         if self._server is not None:
             await self._server.stop()
@@ -166,6 +200,19 @@ class Machine:
         return missed
 
     async def _turn(self, key: str) -> timedelta | None:
+        namespace = key.partition("/")[0]
+        if self.rollouts.get(key) is not None and (other := await self._claims.other(namespace)):
+            self._leave_alone(namespace, other)
+            return timedelta(seconds=CLAIMED_SECONDS)
+        self._left_alone.discard(namespace)
+        return await self._counted_turn(key)
+
+    def _leave_alone(self, namespace: str, other: str) -> None:
+        if namespace not in self._left_alone:
+            self._left_alone.add(namespace)
+            log.warning("%s", refused(namespace, other))
+
+    async def _counted_turn(self, key: str) -> timedelta | None:
         begun, result = time.monotonic(), "error"
         try:
             again = await self._loop.turn(key)
@@ -208,6 +255,15 @@ class Machine:
         oldest = max(self._reflectors, key=lambda one: one.age)
         return f"{oldest.scope}: nothing was heard for {oldest.age:.0f} s" if oldest.age > OUTDATED_SECONDS else ""
 
+    def _stalled(self) -> str:
+        """A reflector that has neither heard nor tried anything while the Lease is renewed: our fault, so restart."""
+        if self.turns.renewed > RENEWED_SECONDS:
+            return ""
+        quietest = max(self._reflectors, key=lambda one: one.quiet)
+        if quietest.quiet < STALLED_SECONDS:
+            return ""
+        return f"{quietest.scope}: neither a word nor a try for {quietest.quiet:.0f} s, though the Lease is renewed"
+
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
         self._tasks.append(task)
@@ -239,10 +295,58 @@ class Machine:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _work_when_synced(self) -> None:
-        """Decide nothing before everything was listed once; then work, and repair what events missed."""
+        """Decide nothing before everything was listed once, and only while this process leads."""
         await asyncio.gather(*(reflector.synced.wait() for reflector in self._reflectors))
-        self.health.ready = True
         log.info("everything was listed: %d rollouts, %d pods", len(self.rollouts), len(self._stores[PODS]))
+        await self._until_unclaimed()
+        self.health.waits_for = ""
+        while True:
+            await self.turns.gained()
+            await self._term()
+
+    async def _until_unclaimed(self) -> None:
+        """Claim what the settings name. Where another installation has, wait for it to go, not ready, and say whom."""
+        while refusal := await self._refusal():
+            self.health.waits_for = refusal
+            log.error("%s", refusal)
+            await asyncio.sleep(REFUSED_SECONDS)
+
+    async def _refusal(self) -> str:
+        for namespace in self._settings.scopes:
+            try:
+                other = await self._claims.other(namespace)
+            except KubeError as error:
+                return f"a claim that could not be looked at: {error}"
+            if other:
+                return refused(namespace, other)
+        return ""
+
+    async def _keep_claims(self) -> None:
+        """A claim that is not renewed for ten minutes is anybody's."""
+        within = {held.rollout.namespace for held in self.rollouts.all}
+        for namespace in sorted(within.union(self._settings.scopes)):
+            try:
+                await self._claims.other(namespace)
+            except KubeError as error:
+                log.warning("the claim on %s could not be renewed: %s", namespace or "all namespaces", error)
+
+    async def _term(self) -> None:
+        """Work until this process leads no more; what is known of the rollouts is then forgotten, as in a restart."""
+        work, lost = asyncio.create_task(self._work()), asyncio.create_task(self.turns.lost())
+        try:
+            await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            await _ended([work, lost])
+            self.scraper.clear()
+            self._loop = self._new_loop()
+
+    async def _work(self) -> None:
+        """Read all rollouts as they are now, since another one may have written them; then work, and repair."""
+        await self._until_served()
+        for held in self.rollouts.all:
+            self.queue.add(held.rollout.key)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.queue.work_on_urgent())
             for _ in range(self._settings.workers):
@@ -252,6 +356,7 @@ class Machine:
     async def _repair(self) -> None:
         while True:
             await asyncio.sleep(REPAIR_SECONDS)
+            await self._keep_claims()
             try:
                 missed = await self.relist(GRACE_SECONDS)
             except KubeError as error:
@@ -266,22 +371,32 @@ class Machine:
         within = [held for held in self.rollouts.all if not namespace or held.rollout.namespace == namespace]
         return [held.rollout.key for held in within if not is_older(page.version, version_of(held.raw))]
 
-    def _readings(self) -> dict[str, Callable[[], float]]:
-        """Gauges that are read when Prometheus asks."""
-        readings: dict[str, Callable[[], float]] = {
-            "queue_depth": lambda: self.queue.depth,
-            "queue_oldest_seconds": lambda: self.queue.oldest,
-            "watched_rollouts": lambda: self.scraper.watched,
-            "rollouts": lambda: len(self.rollouts),
-            "event_loop_lag_seconds": lambda: self.health.lag,
-            "reflector_age_seconds": lambda: max(one.age for one in self._reflectors),
-            "reflector_lists": lambda: sum(one.lists for one in self._reflectors),
-        }
-        return readings
-
 
 def _noted(settings: Settings) -> Callable[[str, Watch, Ledger], None]:
     """Who is told of each finished round: the log of strata where one is asked for."""
     if not settings.strata_log:
         return lambda _key, _watch, _ledger: None
     return StrataLog(Path(settings.strata_log), lambda: datetime.now(UTC)).note
+
+
+def _turns(settings: Settings, outside: Outside) -> Turns:
+    if not settings.lease:
+        return Alone()
+    kube = outside.kube.unpaced()
+    namespace, _, name = settings.lease.partition("/")
+    me = settings.replica or f"{socket.gethostname()}-{os.urandom(4).hex()}"
+
+    async def has_pod(pod: str) -> bool:
+        try:
+            await kube.get(PODS, namespace, pod)
+        except NotFound:
+            return False
+        return True
+
+    return Elector(kube, Candidate(namespace, name, me), has_pod, clock=outside.clock)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

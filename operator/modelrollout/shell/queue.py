@@ -15,7 +15,7 @@ from datetime import timedelta
 from modelrollout.kube.errors import KubeError
 
 FIRST_WAIT_SECONDS = 0.5
-LONGEST_WAIT_SECONDS = 60.0
+LONGEST_WAIT_SECONDS = 20.0
 LONGEST_URGENT_WAIT_SECONDS = 2.0
 RUN_SECONDS = 60.0
 

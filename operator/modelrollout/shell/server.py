@@ -51,7 +51,7 @@ def _app(metrics: Metrics, health: Health) -> web.Application:
         return _probe(health.complaint())
 
     async def ready(_: web.Request) -> web.Response:
-        return _probe("" if health.ready else "waiting for the first lists")
+        return _probe(f"waiting for {health.waits_for}" if health.waits_for else "")
 
     app = web.Application()
     app.router.add_get("/metrics", numbers)

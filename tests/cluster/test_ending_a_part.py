@@ -1,0 +1,76 @@
+"""One part of the cluster is ended and started again; played with harmless programs that carry the marks."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcluster import parts, pieces
+from localcluster.places import NodePlaces, Places
+from localcluster.processes import Part, find_ours, kill_ours, parts_running, start
+from localcluster.saying import ClusterError
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Iterator[Places]:
+    """Places of a cluster of our own; whatever runs in it is ended."""
+    places = Places(tmp_path / "state", tmp_path / "cache", tmp_path)
+    places.node.logs.mkdir(parents=True)
+    yield places
+    kill_ours(places.node.root, [process.pid for process in find_ours(places.node.root)])
+
+
+def run_as(where: Places, name: str) -> None:
+    """A program that sleeps, under a part's name."""
+    program = where.node.root / name
+    shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
+    start(Part(name, (str(program), "600")), where.node.root, where.node.logs)
+
+
+def running(where: Places) -> set[str]:
+    return set(parts_running(find_ours(where.node.root)))
+
+
+def test_only_that_part_is_ended(where: Places) -> None:
+    for name in ("etcd", "kubelet", "kube-apiserver"):
+        run_as(where, name)
+    pieces.end(where, "kubelet")
+
+    assert running(where) == {"etcd", "kube-apiserver"}
+
+
+def test_a_part_that_does_not_run_is_said_with_those_that_do(where: Places) -> None:
+    run_as(where, "etcd")
+    with pytest.raises(ClusterError, match="kubelet does not run, so it cannot be ended; these do: etcd"):
+        pieces.end(where, "kubelet")
+
+
+def test_a_part_that_runs_is_not_started_twice(where: Places) -> None:
+    run_as(where, "etcd")
+    with pytest.raises(ClusterError, match="etcd runs already"):
+        pieces.begin(where, "etcd")
+
+
+def test_what_everything_stands_on_is_left_alone(where: Places) -> None:
+    with pytest.raises(ClusterError, match="containerd is no part that can be missed"):
+        pieces.end(where, "containerd")
+
+
+def test_a_kubelet_can_be_told_to_evict() -> None:
+    plain = {"address": "10.99.0.1", "evictionHard": {"nodefs.available": "1%"}}
+
+    assert pieces.evicts_below(plain, "100Gi") == {
+        "address": "10.99.0.1",
+        "evictionHard": {"memory.available": "100Gi"},
+        "evictionPressureTransitionPeriod": "1s",
+    }
+
+
+def test_another_configuration_takes_the_place_of_the_usual_one() -> None:
+    node = NodePlaces(Path("/state/node"))
+    changed = pieces.configured(parts.kubelet(node, Path("/programs")), Path("/other.json"))
+
+    assert [word for word in changed.argv if word.startswith("--config=")] == ["--config=/other.json"]
+    with pytest.raises(ClusterError, match="etcd has no configuration file"):
+        pieces.configured(parts.etcd(node), Path("/other.json"))
