@@ -49,7 +49,7 @@ async def test_a_watcher_sees_each_phase_in_its_row(prepared: Programs, churn: R
 async def step_by_step(churn: Rollout) -> str:
     """Promote the second model by way of a pause; gives its revision."""
     await roll_out(churn, "v2")
-    obj = await churn.until("it waits at weight 50", at_weight(50, "Paused"))
+    obj = await churn.until("it waits at weight 50", in_phase(Phase.PAUSED))
     revision = str(candidate(obj)["revision"])
     await churn.command("promote", revision, "1")
     await churn.until_condition("Ready")
