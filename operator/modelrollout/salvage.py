@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from modelrollout.api.spec import ModelRolloutSpec
 
+UNKNOWN = "extra_forbidden"
 ROUNDS = 20
 """A block may be refused again without the value that was left out of it."""
 NO_MODEL = {"uri": "unreadable:"}
@@ -21,11 +22,17 @@ Json = Any
 
 
 def read_spec(written: Json) -> tuple[ModelRolloutSpec | None, str]:
-    """The spec, or what can be read of it and the sentence that says why it cannot be followed."""
+    """The spec, or what can be read of it and the sentence that says why it cannot be followed.
+
+    A field that is not known is of a newer release: the API server has refused typing errors, and fills in defaults as
+    soon as its CRD is replaced, which is before the operator is.
+    """
     try:
         return ModelRolloutSpec.model_validate(written or {}), ""
     except ValidationError as error:
-        return _readable(written, error), _sentence(error)
+        if any(one["type"] != UNKNOWN for one in error.errors(include_url=False)):
+            return _readable(written, error), _sentence(error)
+        return _readable(written, error), ""
 
 
 def _sentence(error: ValidationError) -> str:
