@@ -4,15 +4,16 @@
 and for servers that mount the application without the short cut.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
 from dataclasses import dataclass
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from modelserver import __version__
+from modelserver.asked import Reply, Take
 from modelserver.documents import BATCH_EXTRA, PREDICT_EXTRA, RESPONSES, BatchAnswer, ModelList, PredictAnswer, describe
-from modelserver.predict import Predictor, Reply
+from modelserver.predict import Predictor
 from modelserver.refusals import TOO_LARGE, RefusedError, too_large
 from modelserver.state import Phase, State
 from modelserver.traffic import Flight
@@ -28,9 +29,9 @@ class ClientGoneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PredictRoute:
-    """Reads a body and answers it; `answer` is one of the predictor's two."""
+    """Reads a body and answers it; `take` is one of the predictor's."""
 
-    answer: Callable[[bytes, Flight], Awaitable[Reply]]
+    take: Take
     predictor: Predictor
     state: State
 
@@ -56,7 +57,14 @@ class PredictRoute:
             body = await _read(receive)
         except RefusedError as refusal:
             return self.predictor.refuse(refusal, self._flight(scope))
-        return await self.answer(body, self._flight(scope))
+        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def answer(reply: Reply) -> None:
+            if not answered.done():  # its client may be gone, and the task with it
+                answered.set_result(reply)
+
+        self.take(body, self._flight(scope), answer)
+        return await answered
 
     async def respond(self, request: Request) -> Response:
         status, body = await self.reply(request.scope, request.receive)
@@ -84,10 +92,8 @@ class App:
     """The application of the serving port."""
 
     def __init__(self, predictor: Predictor, state: State) -> None:
-        one = PredictRoute(predictor.one, predictor, state)
-        batch = PredictRoute(predictor.batch, predictor, state)
-        self.pages = _pages(one, batch, state)
-        self._hot = {"/v1/predict": one, "/predict": one, "/v1/predict/batch": batch}
+        self._hot = {path: PredictRoute(take, predictor, state) for path, take in predictor.paths().items()}
+        self.pages = _pages(self._hot["/v1/predict"], self._hot["/v1/predict/batch"], state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self._hot.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None

@@ -16,6 +16,7 @@ from modelserver.models import Artifact, Label, Metadata, Rows, Scores
 
 class SklearnModel:
     dtype: type[np.floating] = np.float64
+    rows_at_once: int | None = None
 
     def __init__(self, estimator: Any) -> None:  # noqa: ANN401 - scikit-learn has no types
         self._estimator = estimator

@@ -44,6 +44,7 @@ class FakeModel:
 
     answer: Callable[[Rows], Scores] = sums
     dtype: type[np.floating] = field(default=np.float64)
+    rows_at_once: int | None = None
 
     def predict(self, rows: Rows) -> Scores:
         return self.answer(rows)
