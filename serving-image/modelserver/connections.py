@@ -31,6 +31,7 @@ from modelserver.state import Phase, State
 from modelserver.traffic import Flight
 
 LINGER_S = 2.0
+BYTES_FOLLOW = b"inference-header-content-length"
 YOUNG_S = 1.0
 """A client that has just connected is about to send something."""
 
@@ -159,6 +160,8 @@ class Connection(HttpToolsProtocol):
     def _short_way(self) -> Take | None:
         take = self.door.hot.get(self.url)
         if take is None or self.parser.get_method() != b"POST":
+            return None
+        if self.url.startswith(b"/v2") and any(name.lower() == BYTES_FOLLOW for name, _ in self.headers):
             return None
         if self.expect_100_continue or self.flow.write_paused:
             return None

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelserver.app import MAX_BODY_BYTES
 from modelserver.predict import OK
 from modelserver.refusals import TOO_LARGE, too_large
+from modelserver.route import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from modelserver.asked import Reply, Take

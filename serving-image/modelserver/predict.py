@@ -9,12 +9,14 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
 
 from modelserver.asked import Answer, Asked, Reply, Shape, Take
 from modelserver.bodies import Columns
+from modelserver.inference import Infer, InferWithBytes, infer_paths
 from modelserver.models import Artifact, Rows, Scores
 from modelserver.native import ManyRows, OneRow, PredictionIds
 from modelserver.refusals import RefusedError, other_version
@@ -48,6 +50,7 @@ class Predictor:
         ids = PredictionIds(settings.revision)
         self._one = OneRow(columns, self._reader, settings, ids)
         self._many = ManyRows(columns, self._reader, settings, ids)
+        self._infer = Infer(artifact, settings, ids)
         self._model = artifact.model
         self._settings = settings
         self._traffic = traffic
@@ -56,7 +59,8 @@ class Predictor:
 
     def paths(self) -> dict[str, Take]:
         """Where predict requests are posted to, and what takes them."""
-        return {"/v1/predict": self.one, "/predict": self.one, "/v1/predict/batch": self.batch}
+        own: dict[str, Take] = {"/v1/predict": self.one, "/predict": self.one, "/v1/predict/batch": self.batch}
+        return {**own, **dict.fromkeys(infer_paths(self._settings), self.infer)}
 
     def one(self, body: bytes, flight: Flight, answer: Answer) -> None:
         """Take the body of a `/v1/predict`."""
@@ -65,6 +69,14 @@ class Predictor:
     def batch(self, body: bytes, flight: Flight, answer: Answer) -> None:
         """Take the body of a `/v1/predict/batch`."""
         self.take(self._many, body, flight, answer)
+
+    def infer(self, body: bytes, flight: Flight, answer: Answer) -> None:
+        """Take the body of a `/v2/models/NAME/infer`."""
+        self.take(self._infer, body, flight, answer)
+
+    def infer_with_bytes(self, header_bytes: int) -> Take:
+        """What takes such a body whose numbers follow its JSON."""
+        return partial(self.take, InferWithBytes(self._infer, header_bytes))
 
     def take(self, shape: Shape, body: bytes, flight: Flight, answer: Answer) -> None:
         """Refuse the body at once, or answer it at the end of this turn of the running loop."""
