@@ -16,11 +16,13 @@ help:  ## this list
 .PHONY: install
 install: $(INSTALLED)  ## .venv with the command line, the tests' tools and the serving code
 
-$(INSTALLED): requirements.lock pyproject.toml local-cluster/prepare
+$(INSTALLED): requirements.lock tests/serving/moto.lock pyproject.toml local-cluster/prepare
 	local-cluster/prepare python
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	test -x .venv/moto/bin/python || $(PYTHON) -m venv .venv/moto  # its dependencies and ours contradict each other
+	.venv/moto/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/serving/moto.lock
 	touch $@
 
 .PHONY: lock
@@ -34,6 +36,8 @@ lock: install  ## resolve and pin all dependencies again, with hashes
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  pyproject.toml --extra dev serving-image/requirements.in examples/models/requirements.in \
 	  -c operator/requirements.lock -c serving-image/requirements.lock -o requirements.lock
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  <(echo 'moto[s3,server]>=5.2') -o tests/serving/moto.lock
 
 .PHONY: format
 format: install  ## format the code
@@ -120,3 +124,7 @@ bench: install models  ## how long a fault lasts: the distribution over rounds
 .PHONY: bench-judge
 bench-judge: install  ## the judge's error rates over simulated rollouts; writes the tables of docs/judge.md
 	$(BIN)/python -m bench.judge --write
+
+.PHONY: bench-serving
+bench-serving: install  ## requests per second beside four other servers, within 15 minutes; needs wrk
+	$(BIN)/python -m bench.serving --write

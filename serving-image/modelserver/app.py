@@ -4,93 +4,27 @@
 and for servers that mount the application without the short cut.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
 from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.types import Receive, Scope, Send
 
-from modelserver import __version__
+from modelserver import __version__, inference_api
 from modelserver.documents import BATCH_EXTRA, PREDICT_EXTRA, RESPONSES, BatchAnswer, ModelList, PredictAnswer, describe
-from modelserver.predict import Predictor, Reply
-from modelserver.refusals import TOO_LARGE, RefusedError, too_large
-from modelserver.state import Phase, State
-from modelserver.traffic import Flight
-
-MAX_BODY_BYTES = 4 * 1024 * 1024
-JSON = (b"content-type", b"application/json")
-CLOSE = (b"connection", b"close")
-
-
-class ClientGoneError(Exception):
-    """The client left before its whole request was here; there is nobody to answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class PredictRoute:
-    """Reads a body and answers it; `answer` is one of the predictor's two."""
-
-    answer: Callable[[bytes, Flight], Awaitable[Reply]]
-    predictor: Predictor
-    state: State
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            status, body = await self.reply(scope, receive)
-        except ClientGoneError:
-            return
-        headers = [JSON, (b"content-length", b"%d" % len(body))]
-        # After SIGTERM the client has to go elsewhere; after a 413 the rest of its body is not read.
-        if status == TOO_LARGE or self.state.phase is Phase.DRAINING:
-            headers.append(CLOSE)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    async def reply(self, scope: Scope, receive: Receive) -> Reply:
-        """Status and JSON body.
-
-        Raises:
-            ClientGoneError: before the request was complete.
-        """
-        try:
-            body = await _read(receive)
-        except RefusedError as refusal:
-            return self.predictor.refuse(refusal, self._flight(scope))
-        return await self.answer(body, self._flight(scope))
-
-    async def respond(self, request: Request) -> Response:
-        status, body = await self.reply(request.scope, request.receive)
-        return Response(body, status, media_type="application/json")
-
-    def _flight(self, scope: Scope) -> Flight:
-        flight: Flight | None = scope.get("state", {}).get("flight")
-        return flight or self.state.traffic.begin()
-
-
-async def _read(receive: Receive) -> bytes:
-    message = await receive()
-    body = bytearray(message.get("body", b""))
-    while message.get("more_body", False) and len(body) <= MAX_BODY_BYTES:
-        message = await receive()
-        body += message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        raise ClientGoneError
-    if len(body) > MAX_BODY_BYTES:
-        raise too_large(MAX_BODY_BYTES)
-    return bytes(body)
+from modelserver.predict import Predictor
+from modelserver.route import PredictRoute
+from modelserver.state import State
 
 
 class App:
     """The application of the serving port."""
 
     def __init__(self, predictor: Predictor, state: State) -> None:
-        one = PredictRoute(predictor.one, predictor, state)
-        batch = PredictRoute(predictor.batch, predictor, state)
-        self.pages = _pages(one, batch, state)
-        self._hot = {"/v1/predict": one, "/predict": one, "/v1/predict/batch": batch}
+        self._hot = {path: PredictRoute(take, predictor, state) for path, take in predictor.paths().items()}
+        self.pages = _pages(self._hot["/v1/predict"], self._hot["/v1/predict/batch"], state)
+        self.pages.include_router(inference_api.routes(predictor, state))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self._hot.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        hot = scope["type"] == "http" and scope["method"] == "POST" and not scope["path"].startswith("/v2")
+        route = self._hot.get(scope["path"]) if hot else None
         await (route or self.pages)(scope, receive, send)
 
 
@@ -113,7 +47,7 @@ def _pages(one: PredictRoute, batch: PredictRoute, state: State) -> FastAPI:
         """List what this pod serves."""
         return ModelList(models=[describe(state)])
 
-    @pages.get("/v1/models/{name}/versions")
+    @pages.get("/v1/models/{name}/versions", responses={404: {"description": "This pod serves another model."}})
     async def versions(name: str) -> ModelList:
         """List the versions of one model that this pod serves."""
         if name != state.settings.name:
@@ -125,7 +59,7 @@ def _pages(one: PredictRoute, batch: PredictRoute, state: State) -> FastAPI:
         """Say that the predict path turns; the counters are on the health port."""
         return {"status": state.phase}
 
-    @pages.get("/ready")
+    @pages.get("/ready", responses={503: {"description": "Not ready."}})
     async def ready(response: Response) -> dict[str, bool]:
         """Say whether requests should come here."""
         response.status_code = 200 if state.ready else 503

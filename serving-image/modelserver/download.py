@@ -1,4 +1,4 @@
-"""Models over http and https: resumed where they were cut off, capped in size, tried again while that can help.
+"""Models over http and https, so from s3 and gs too: resumed where cut off, capped in size, tried again while it helps.
 
 A redirect may not leave the scheme it came from (https never becomes http, nothing becomes a file). A 4xx is final;
 a connection that breaks, a time-out and a 5xx are tried again.
@@ -13,11 +13,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 from modelserver.failures import Cause, StartError
+from modelserver.objects import Remote
+from modelserver.signatures import Signer
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +51,13 @@ class _SameScheme(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, *rest)
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A signed request goes nowhere else: its headers are credentials."""
+
+    def redirect_request(self, *_: Any) -> None:  # noqa: ANN401
+        """Let the redirect be the answer."""
+
+
 class _CutOffError(Exception):
     """The try failed in a way that another one may not."""
 
@@ -67,8 +77,8 @@ class _Progress:
         self.received = 0
 
 
-def download(url: str, limits: Limits) -> Path:
-    """Fetch the address into a file of its own and return its path.
+def download(url: str, limits: Limits, signer: Signer | None = None) -> Path:
+    """Fetch the address into a file of its own and return its path; with a signer, every request is signed.
 
     Raises:
         StartError: not found, refused, too large, or cut off once more after all the pauses.
@@ -80,7 +90,7 @@ def download(url: str, limits: Limits) -> Path:
         while True:
             before = progress.received
             try:
-                _try(url, progress, limits.max_bytes)
+                _try(Remote(url, signer), progress, limits.max_bytes)
             except _CutOffError as cut:
                 if progress.received > before:
                     pauses = list(limits.pauses_s)
@@ -103,9 +113,10 @@ def _target(folder: Path | None) -> tuple[Path, IO[bytes]]:
     return Path(name), os.fdopen(descriptor, "wb")
 
 
-def _try(url: str, progress: _Progress, max_bytes: int) -> None:
+def _try(remote: Remote, progress: _Progress, max_bytes: int) -> None:
+    url = remote.url
     try:
-        with _open(url, progress) as response:
+        with _open(remote, progress) as response:
             _receive(url, response, progress, max_bytes)
     except urllib.error.HTTPError as error:
         _judge_status(url, error, progress)
@@ -114,12 +125,16 @@ def _try(url: str, progress: _Progress, max_bytes: int) -> None:
         raise _CutOffError(f"{reason}") from error
 
 
-def _open(url: str, progress: _Progress) -> Any:  # noqa: ANN401 - urllib's own type
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})  # noqa: S310 - http(s) by sources
+def _open(remote: Remote, progress: _Progress) -> Any:  # noqa: ANN401 - urllib's own type
+    headers = {"Accept-Encoding": "identity"}
+    if remote.signer:
+        headers |= remote.signer.headers(remote.url, datetime.now(UTC))
+    request = urllib.request.Request(remote.url, headers=headers)  # noqa: S310 - http(s) by sources
     if progress.received and progress.version:
         request.add_header("Range", f"bytes={progress.received}-")
         request.add_header("If-Range", progress.version)
-    return urllib.request.build_opener(_SameScheme).open(request, timeout=TIMEOUT_S)
+    redirects = _NoRedirect if remote.signer else _SameScheme
+    return urllib.request.build_opener(redirects).open(request, timeout=TIMEOUT_S)
 
 
 def _receive(url: str, response: Any, progress: _Progress, max_bytes: int) -> None:  # noqa: ANN401

@@ -19,12 +19,19 @@ class Scores:
     labels: list[Label]
     probabilities: list[list[float]] | None = None
 
+    def rows(self, first: int, last: int) -> "Scores":
+        """The answer to rows `first` to `last`, the last one left out."""
+        shares = self.probabilities
+        return Scores(self.labels[first:last], shares[first:last] if shares is not None else None)
+
 
 class Model(Protocol):
     """A loaded model. `predict` may raise anything; whoever calls it counts that as the model's error."""
 
     dtype: type[np.floating]
     """Type of the numbers it takes; a number that overflows it is refused before."""
+    rows_at_once: int | None
+    """Set where the model takes exactly so many rows in a call, as some ONNX files say of themselves."""
 
     def predict(self, rows: Rows) -> Scores: ...
 

@@ -25,6 +25,8 @@ MATRIX = 2
 class OnnxModel:
     def __init__(self, session: ort.InferenceSession) -> None:
         self.dtype = DTYPES[session.get_inputs()[0].type]
+        batch = session.get_inputs()[0].shape[0]
+        self.rows_at_once: int | None = batch if isinstance(batch, int) else None
         self._run = session.run
         self._input = session.get_inputs()[0].name
         outputs = session.get_outputs()
@@ -61,7 +63,12 @@ def _width(session: ort.InferenceSession, metadata: Metadata) -> int:
     if len(inputs) != 1 or inputs[0].type not in DTYPES or len(inputs[0].shape) != MATRIX:
         found = ", ".join(f"{i.name}: {i.type}{i.shape}" for i in inputs)
         raise StartError(Cause.UNREADABLE_MODEL, f"the ONNX model has to take one matrix of numbers, it takes {found}")
-    width = inputs[0].shape[1]
+    batch, width = inputs[0].shape
+    if isinstance(batch, int) and batch != 1:
+        raise StartError(
+            Cause.UNREADABLE_MODEL,
+            f"the ONNX model takes exactly {batch} rows at a time; export it with a batch dimension that has no size",
+        )
     if isinstance(width, int):
         return width
     if not metadata.columns:

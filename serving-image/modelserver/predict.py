@@ -1,23 +1,26 @@
-"""The predict path: a body in, a reply out, and one outcome counted. All of it is in this module.
+"""The predict path: bodies in, replies out, one outcome counted for each.
 
-It runs in the serving loop, in turn. Nothing outside knows that, so that rows which arrive together can be put
-through the model together without another module changing: `reply` is a coroutine for that reason.
+What has arrived in one turn of the event loop goes through the model together, at the end of that turn: nobody waits
+for company, and a server under load pays a model's fixed costs (most of what scikit-learn does for one row) once for
+all. A request that the model fails on is alone to blame: the others of its turn are asked again, one by one.
 """
 
+import asyncio
 import logging
-import secrets
-import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
 
 import msgspec
 import numpy as np
 
-from modelserver.bodies import MAX_ROWS, BatchBody, Columns, DoubtfulError, PredictBody, Row
-from modelserver.models import Artifact, Label, Scores
-from modelserver.refusals import RefusedError, explain, other_version
-from modelserver.scores import Reader, check_finite
+from modelserver.asked import Answer, Asked, Reply, Shape, Take
+from modelserver.bodies import Columns
+from modelserver.inference import Infer, InferWithBytes, infer_paths
+from modelserver.models import Artifact, Rows, Scores
+from modelserver.native import ManyRows, OneRow, PredictionIds
+from modelserver.refusals import RefusedError, other_version
+from modelserver.scores import Reader, check_count, check_finite
 from modelserver.settings import Settings
 from modelserver.traffic import Flight, Outcome, Traffic
 
@@ -25,153 +28,147 @@ logger = logging.getLogger(__name__)
 
 OK, MODEL_ERROR, TIMED_OUT = 200, 500, 504
 COMPLAIN_EVERY_S = 1.0
-
-Reply = tuple[int, bytes]
-
-
-class Prediction(msgspec.Struct, omit_defaults=True):
-    prediction: Label
-    model_version: str
-    prediction_id: str
-    latency_ms: float
-    probabilities: dict[str, float] | None = None
+ROWS_TOGETHER = 256
+"""Rows in one call of the model; more would make the first of them wait for what helps the last ones little."""
 
 
-class BatchRow(msgspec.Struct, omit_defaults=True):
-    prediction: Label
-    prediction_id: str
-    probabilities: dict[str, float] | None = None
+@dataclass(slots=True)
+class Waiting:
+    """A request that was understood and whose turn has not come."""
 
-
-class BatchPrediction(msgspec.Struct):
-    predictions: list[BatchRow]
-    model_version: str
-    latency_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that was understood."""
-
-    rows: list[Row]
-    model_version: str | None
+    asked: Asked
+    shape: Shape
+    flight: Flight
+    answer: Answer
 
 
 class Predictor:
     """Answers predict requests with one model; not to be shared between threads."""
 
     def __init__(self, artifact: Artifact, settings: Settings, traffic: Traffic) -> None:
+        columns, self._reader = Columns.of(artifact), Reader(artifact.metadata.classes)
+        ids = PredictionIds(settings.revision)
+        self._one = OneRow(columns, self._reader, settings, ids)
+        self._many = ManyRows(columns, self._reader, settings, ids)
+        self._infer = Infer(artifact, settings, ids)
         self._model = artifact.model
-        self._columns = Columns.of(artifact)
-        self._reader = Reader(artifact.metadata.classes)
         self._settings = settings
         self._traffic = traffic
-        self._read_one = msgspec.json.Decoder(PredictBody).decode
-        self._read_batch = msgspec.json.Decoder(BatchBody).decode
-        self._write = msgspec.json.Encoder().encode
-        # Revision, process and a running number; the time goes between them: any pod can credit a late label.
-        self._nonce = secrets.token_hex(3)
-        self._numbers = count()
+        self._waiting: list[Waiting] = []
         self._complained_at = -COMPLAIN_EVERY_S
 
-    async def one(self, body: bytes, flight: Flight) -> Reply:
-        """Answer `/v1/predict`."""
-        return self._reply(body, flight, self._understand_one, self._write_one)
+    def paths(self) -> dict[str, Take]:
+        """Where predict requests are posted to, and what takes them."""
+        own: dict[str, Take] = {"/v1/predict": self.one, "/predict": self.one, "/v1/predict/batch": self.batch}
+        return {**own, **dict.fromkeys(infer_paths(self._settings), self.infer)}
 
-    async def batch(self, body: bytes, flight: Flight) -> Reply:
-        """Answer `/v1/predict/batch`."""
-        return self._reply(body, flight, self._understand_batch, self._write_batch)
+    def one(self, body: bytes, flight: Flight, answer: Answer) -> None:
+        """Take the body of a `/v1/predict`."""
+        self.take(self._one, body, flight, answer)
+
+    def batch(self, body: bytes, flight: Flight, answer: Answer) -> None:
+        """Take the body of a `/v1/predict/batch`."""
+        self.take(self._many, body, flight, answer)
+
+    def infer(self, body: bytes, flight: Flight, answer: Answer) -> None:
+        """Take the body of a `/v2/models/NAME/infer`."""
+        self.take(self._infer, body, flight, answer)
+
+    def infer_with_bytes(self, header_bytes: int) -> Take:
+        """What takes such a body whose numbers follow its JSON."""
+        return partial(self.take, InferWithBytes(self._infer, header_bytes))
+
+    def take(self, shape: Shape, body: bytes, flight: Flight, answer: Answer) -> None:
+        """Refuse the body at once, or answer it at the end of this turn of the running loop."""
+        try:
+            asked = shape.understand(body)
+            if asked.model_version is not None:
+                self._check_version(asked.model_version)
+        except RefusedError as refusal:
+            answer(self.refuse(refusal, flight))
+            return
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._take_turn)
+        self._waiting.append(Waiting(asked, shape, flight, answer))
 
     def refuse(self, refusal: RefusedError, flight: Flight) -> Reply:
-        """Answer a request that was refused before its body was read."""
+        """Count a refusal, which may come before the body was read, and say it."""
         self._traffic.finish(flight, Outcome.REFUSED)
         return refusal.status, refusal.body
 
-    def _reply(
-        self,
-        body: bytes,
-        flight: Flight,
-        understand: Callable[[bytes], Asked],
-        write: Callable[[Scores, Flight], bytes],
-    ) -> Reply:
+    def _check_version(self, asked: str) -> None:
+        if asked != self._settings.version:
+            raise other_version(asked, self._settings.name, self._settings.version)
+
+    def _take_turn(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for together in _portions(waiting):
+            # A request that waited too long has been counted as an error and its client is gone: no work for it.
+            alive = [one for one in together if self._in_time(one)]
+            if alive:
+                self._predict(alive)
+
+    def _predict(self, together: Sequence[Waiting]) -> None:
+        rows = [row for one in together for row in one.asked.rows]
         try:
-            asked = understand(body)
-            self._check_version(asked)
-        except RefusedError as refusal:
-            return self.refuse(refusal, flight)
-        # A request that waited too long has been counted as an error and its client is gone: no work for it.
-        if self._overdue(flight):
-            return self._too_late(flight)
+            scores = self._score(np.array(rows, dtype=self._model.dtype))
+            check_count(scores, len(rows))
+        except Exception as error:  # noqa: BLE001 - whatever a model raises is its error, and the pod lives on
+            self._sort_out(together, error)
+            return
+        first = 0
+        for one in together:
+            last = first + len(one.asked.rows)
+            self._finish(one, scores if len(together) == 1 else scores.rows(first, last))
+            first = last
+
+    def _score(self, rows: Rows) -> Scores:
+        at_once = self._model.rows_at_once
+        if at_once is None or len(rows) <= at_once:
+            return self._model.predict(rows)
+        parts = [self._model.predict(rows[i : i + at_once]) for i in range(0, len(rows), at_once)]
+        labels = [label for part in parts for label in part.labels]
+        if parts[0].probabilities is None:
+            return Scores(labels)
+        return Scores(labels, [shares for part in parts for shares in part.probabilities or ()])
+
+    def _sort_out(self, together: Sequence[Waiting], error: Exception) -> None:
+        if len(together) == 1:
+            self._fail(together[0], error)
+            return
+        for one in together:
+            if self._in_time(one):
+                self._predict([one])
+
+    def _finish(self, one: Waiting, scores: Scores) -> None:
         try:
-            scores = self._model.predict(np.array(asked.rows, dtype=self._model.dtype))
             check_finite(scores)
             values = self._reader.values(scores)
-            reply = write(scores, flight)
-        except Exception as error:  # noqa: BLE001 - whatever a model raises is its error, and the pod lives on
-            return self._model_failed(error, flight)
-        if self._overdue(flight):
-            return self._too_late(flight)
-        self._traffic.finish(flight, Outcome.ANSWERED, values)
-        return OK, reply
+            reply = one.shape.write(one.asked, scores, self._latency_ms(one.flight))
+        except Exception as error:  # noqa: BLE001 - an answer that cannot be written is the model's error too
+            self._fail(one, error)
+            return
+        if self._in_time(one):
+            self._traffic.finish(one.flight, Outcome.ANSWERED, values)
+            one.answer((OK, reply))
 
-    def _understand_one(self, body: bytes) -> Asked:
-        try:
-            request = self._read_one(body)
-            return Asked([self._columns.row(request.features)], request.model_version)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DoubtfulError):
-            raise explain(body, self._columns, "features") from None
+    def _in_time(self, one: Waiting) -> bool:
+        if self._traffic.clock() - one.flight.started <= self._settings.request_timeout_s:
+            return True
+        self._traffic.finish(one.flight, Outcome.FAILED)
+        seconds = self._latency_ms(one.flight) / 1000
+        sentence = f"the request took {seconds:.1f} s, the limit is {self._settings.request_timeout_s:g} s"
+        one.answer((TIMED_OUT, msgspec.json.encode({"error": "Timeout", "detail": sentence})))
+        return False
 
-    def _understand_batch(self, body: bytes) -> Asked:
-        try:
-            request = self._read_batch(body)
-            if 1 <= len(request.rows) <= MAX_ROWS:
-                return Asked([self._columns.row(row) for row in request.rows], request.model_version)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DoubtfulError):
-            pass
-        raise explain(body, self._columns, "rows")
-
-    def _check_version(self, asked: Asked) -> None:
-        if asked.model_version is not None and asked.model_version != self._settings.version:
-            raise other_version(asked.model_version, self._settings.name, self._settings.version)
-
-    def _write_one(self, scores: Scores, flight: Flight) -> bytes:
-        return self._write(
-            Prediction(
-                scores.labels[0],
-                self._settings.version,
-                self._next_id(),
-                self._latency_ms(flight),
-                self._by_class(scores, 0),
-            )
-        )
-
-    def _write_batch(self, scores: Scores, flight: Flight) -> bytes:
-        rows = [BatchRow(label, self._next_id(), self._by_class(scores, i)) for i, label in enumerate(scores.labels)]
-        return self._write(BatchPrediction(rows, self._settings.version, self._latency_ms(flight)))
-
-    def _next_id(self) -> str:
-        return f"{self._settings.revision}-{time.time_ns() // 1_000_000:x}-{self._nonce}-{next(self._numbers):x}"
-
-    def _by_class(self, scores: Scores, row: int) -> dict[str, float] | None:
-        return self._reader.by_class(scores.probabilities[row]) if scores.probabilities is not None else None
+    def _fail(self, one: Waiting, error: Exception) -> None:
+        self._traffic.finish(one.flight, Outcome.FAILED)
+        kind, reason = type(error).__name__, " ".join(str(error).split())[:300]
+        self._complain(f"the model failed: {kind}: {reason}")
+        one.answer((MODEL_ERROR, msgspec.json.encode({"error": kind, "detail": f"the model failed: {reason}"})))
 
     def _latency_ms(self, flight: Flight) -> float:
         return round((self._traffic.clock() - flight.started) * 1000, 3)
-
-    def _overdue(self, flight: Flight) -> bool:
-        return self._traffic.clock() - flight.started > self._settings.request_timeout_s
-
-    def _too_late(self, flight: Flight) -> Reply:
-        self._traffic.finish(flight, Outcome.FAILED)
-        seconds = self._latency_ms(flight) / 1000
-        sentence = f"the request took {seconds:.1f} s, the limit is {self._settings.request_timeout_s:g} s"
-        return TIMED_OUT, msgspec.json.encode({"error": "Timeout", "detail": sentence})
-
-    def _model_failed(self, error: Exception, flight: Flight) -> Reply:
-        self._traffic.finish(flight, Outcome.FAILED)
-        kind, reason = type(error).__name__, " ".join(str(error).split())[:300]
-        self._complain(f"the model failed: {kind}: {reason}")
-        return MODEL_ERROR, msgspec.json.encode({"error": kind, "detail": f"the model failed: {reason}"})
 
     def _complain(self, sentence: str) -> None:
         """Log at most one failure a second: a bad model fails hundreds of times in one."""
@@ -179,3 +176,17 @@ class Predictor:
         if now - self._complained_at >= COMPLAIN_EVERY_S:
             self._complained_at = now
             logger.error(sentence)
+
+
+def _portions(waiting: Sequence[Waiting]) -> Iterator[Sequence[Waiting]]:
+    """In order, with at most ROWS_TOGETHER rows each; one request is never divided."""
+    portion: list[Waiting] = []
+    rows = 0
+    for one in waiting:
+        rows += len(one.asked.rows)
+        if portion and rows > ROWS_TOGETHER:
+            yield portion
+            portion, rows = [], len(one.asked.rows)
+        portion.append(one)
+    if portion:
+        yield portion

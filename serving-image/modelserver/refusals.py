@@ -103,7 +103,7 @@ def _problems_of_row(row: Any, columns: Columns, loc: Location) -> Iterator[Prob
         yield Problem("features_type", loc, "has to be a list of numbers or an object of numbers by column")
         return
     for key, value in values:
-        if message := _wrong_number(value, columns.largest):
+        if message := wrong_number(value, columns.largest):
             yield Problem("finite_number", (*loc, key[:MAX_SHOWN] if isinstance(key, str) else key), message)
 
 
@@ -120,7 +120,8 @@ def _problems_of_names(row: Mapping[str, Any], columns: Columns, loc: Location) 
             yield Problem("extra_forbidden", (*loc, name[:MAX_SHOWN]), "the model has no such column")
 
 
-def _wrong_number(value: Any, largest: float) -> str | None:  # noqa: ANN401
+def wrong_number(value: Any, largest: float) -> str | None:  # noqa: ANN401
+    """What is wrong with a number; None where nothing is."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "has to be a number"
     if value != value:  # noqa: PLR0124 - true for NaN alone

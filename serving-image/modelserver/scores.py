@@ -17,6 +17,24 @@ class NotFiniteError(Exception):
     """The model answered NaN or infinity."""
 
 
+class MissingAnswersError(Exception):
+    """The model did not answer each row once."""
+
+    def __init__(self, answers: int, rows: int) -> None:
+        super().__init__(f"it gave {answers} answers to {rows} rows")
+
+
+def check_count(scores: Scores, rows: int) -> None:
+    """Refuse scores that cannot be told apart by row.
+
+    Raises:
+        MissingAnswersError: with both numbers.
+    """
+    for answers in (scores.labels, scores.probabilities):
+        if answers is not None and len(answers) != rows:
+            raise MissingAnswersError(len(answers), rows)
+
+
 def check_finite(scores: Scores) -> None:
     """Refuse an answer that is not a number.
 
@@ -54,7 +72,11 @@ class Reader:
             return [self._index[label] for label in scores.labels if label in self._index]
         return [float(label) for label in scores.labels if not isinstance(label, str)]
 
-    def by_class(self, shares: list[float]) -> dict[str, float]:
+    def by_class(self, scores: Scores, row: int) -> dict[str, float] | None:
+        """Probabilities of one row by the class's name; None where the model has none."""
+        if scores.probabilities is None:
+            return None
+        shares = scores.probabilities[row]
         if len(self._names) != len(shares):
             return {str(i): share for i, share in enumerate(shares)}
         return dict(zip(self._names, shares, strict=True))

@@ -65,22 +65,21 @@ class Serving(threading.Thread):
         return Predictor(artifact, self._state.settings, self._state.traffic)
 
     async def _serve(self, predictor: Predictor) -> None:
-        port = ServerState()
-        server = await self._listen(App(predictor, self._state), port)
+        port, door = ServerState(), Door(self._state, predictor)
+        server = await self._listen(App(predictor, self._state), port, door)
         # What is alive now stays: without this a collection that walks it shows as 48 ms in the p99.
         gc.collect()
         gc.freeze()
         self._state.open()
         logger.info("ready: %s", self._state.settings.uri)
-        clock = asyncio.create_task(_keep_date(port))
+        clock = asyncio.create_task(_every_second(port, door))
         await self._drain.wait()
         await self._leave(server, port)
         clock.cancel()
 
-    async def _listen(self, app: App, port: ServerState) -> asyncio.AbstractServer:
-        loop, door = self._loop, Door(self._state)
-        config = Config(app, ws="none", lifespan="off", log_config=None, access_log=False, date_header=False,
-                        timeout_keep_alive=KEEP_ALIVE_S)  # fmt: skip
+    async def _listen(self, app: App, port: ServerState, door: Door) -> asyncio.AbstractServer:
+        loop = self._loop
+        config = Config(app, ws="none", lifespan="off", log_config=None, access_log=False, date_header=False)
         config.load()
         return await loop.create_server(
             lambda: Connection(config, port, loop, door), sock=self._listener, backlog=BACKLOG
@@ -110,7 +109,11 @@ def _busy(port: ServerState) -> list[Connection]:
     return [connection for connection in _open(port) if not connection.idle]
 
 
-async def _keep_date(port: ServerState) -> None:
+async def _every_second(port: ServerState, door: Door) -> None:
     while True:
-        port.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        date = formatdate(usegmt=True).encode()
+        door.date = b"date: %s\r\n" % date
+        port.default_headers = [(b"date", date)]
+        for connection in _open(port):
+            connection.close_quiet(KEEP_ALIVE_S)
         await asyncio.sleep(1)

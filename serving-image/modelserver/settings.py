@@ -27,7 +27,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     uri: str = Field(validation_alias=AliasChoices("MODEL_URI", "MODEL_PATH"))
-    """Where the model is: a path, file://, http:// or https://."""
+    """Where the model is: a path, file://, http://, https://, s3:// or gs://."""
     name: str = Field("model", validation_alias="MODEL_NAME")
     version: str = Field("0", validation_alias="MODEL_VERSION")
     revision: str = Field("local", validation_alias="MODEL_REVISION")

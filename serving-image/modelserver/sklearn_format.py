@@ -11,23 +11,42 @@ from typing import Any
 import numpy as np
 
 from modelserver.failures import Cause, StartError
+from modelserver.forests import Numbers, trees_of
 from modelserver.models import Artifact, Label, Metadata, Rows, Scores
 
 
 class SklearnModel:
     dtype: type[np.floating] = np.float64
+    rows_at_once: int | None = None
 
     def __init__(self, estimator: Any) -> None:  # noqa: ANN401 - scikit-learn has no types
-        self._estimator = estimator
         self._classes: list[Label] = _classes(estimator)
         self._probabilities = getattr(estimator, "predict_proba", None) if self._classes else None
+        self._values = estimator.predict
+        self._quicken(estimator)
 
     def predict(self, rows: Rows) -> Scores:
         if self._probabilities is None:
-            return Scores(self._estimator.predict(rows).tolist())
+            return Scores(self._values(rows).tolist())
         probabilities = self._probabilities(rows)
         labels = [self._classes[i] for i in probabilities.argmax(axis=1)]
         return Scores(labels, probabilities.tolist())
+
+    def _quicken(self, estimator: Any) -> None:  # noqa: ANN401
+        """Ask the trees of a forest, alone or at the end of a pipeline, in a quicker way where there is one."""
+        steps = getattr(estimator, "steps", None)
+        trees = trees_of(steps[-1][1] if steps else estimator)
+        if trees is None:
+            return
+        before = estimator[:-1].transform if steps and len(steps) > 1 else None
+
+        def ask(rows: Rows) -> Numbers:
+            return trees.mean(before(rows) if before else rows)
+
+        if self._probabilities is None:
+            self._values = ask
+        else:
+            self._probabilities = ask
 
 
 def load_skops(path: Path, trusted: Sequence[str]) -> Artifact:
@@ -73,6 +92,8 @@ def load_pickle(path: Path) -> Artifact:
 
 
 def _artifact(loaded: Any, kind: str) -> Artifact:  # noqa: ANN401
+    import sklearn  # noqa: PLC0415 - loaded with the estimator already
+
     wrapped: Mapping[str, Any] = loaded if isinstance(loaded, Mapping) else {"model": loaded}
     estimator = wrapped.get("model")
     if not hasattr(estimator, "predict"):
@@ -87,6 +108,8 @@ def _artifact(loaded: Any, kind: str) -> Artifact:  # noqa: ANN401
         golden_rows=tuple(tuple(map(float, row)) for row in wrapped.get("golden_rows", ())),
         warm_up_seconds=float(wrapped.get("warmup_seconds", 0.0)),
     )
+    # Rows have been found finite, each number by itself, when their request was read.
+    sklearn.set_config(assume_finite=True)
     # Rows come as arrays in the order of the names, which scikit-learn would point out for every request.
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
     return Artifact(SklearnModel(estimator), int(width), kind, metadata)

@@ -5,10 +5,12 @@ One function per kind of address; what it returns is a path, and the digest of w
 """
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from modelserver import objects
 from modelserver.download import Limits, download
 from modelserver.failures import Cause, StartError
 from modelserver.settings import Settings
@@ -46,6 +48,10 @@ def _locate(settings: Settings) -> tuple[Path, str]:
     if address.scheme in {"http", "https"}:
         limits = Limits(max_bytes=settings.max_bytes, folder=settings.cache_dir)
         return download(settings.uri, limits), Path(unquote(address.path)).name
+    if address.scheme in {"s3", "gs"}:
+        limits = Limits(max_bytes=settings.max_bytes, folder=settings.cache_dir)
+        remote = objects.locate(settings.uri, os.environ)
+        return download(remote.url, limits, remote.signer), Path(unquote(address.path)).name
     if address.scheme == "file":
         return _local(settings, Path(unquote(address.path)))
     if address.scheme == "":
@@ -53,7 +59,7 @@ def _locate(settings: Settings) -> tuple[Path, str]:
     raise StartError(
         Cause.BAD_SETTING,
         f'"{settings.uri}" has the scheme {address.scheme}, which this image does not serve; '
-        "use a path, file://, http:// or https://",
+        "use a path, file://, http://, https://, s3:// or gs://",
     )
 
 

@@ -44,6 +44,7 @@ class FakeModel:
 
     answer: Callable[[Rows], Scores] = sums
     dtype: type[np.floating] = field(default=np.float64)
+    rows_at_once: int | None = None
 
     def predict(self, rows: Rows) -> Scores:
         return self.answer(rows)
@@ -54,6 +55,7 @@ class Served:
     state: State
     client: httpx.AsyncClient
     health: Health
+    app: App
 
     async def predict(self, body: object) -> httpx.Response:
         return await self.client.post("/v1/predict", json=body)
@@ -79,7 +81,7 @@ def served(artifact: Artifact, clock: Clock | None = None, **environment: str) -
     state.open()
     app = App(Predictor(artifact, state.settings, state.traffic), state)
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server")
-    return Served(state, client, Health(state))
+    return Served(state, client, Health(state), app)
 
 
 def fake(answer: Callable[[Rows], Scores] = sums, columns: tuple[str, ...] = COLUMNS) -> Artifact:

@@ -72,4 +72,4 @@ async def test_an_answer_that_comes_after_the_time_limit_is_an_error() -> None:
 async def test_a_model_without_an_answer_is_an_error() -> None:
     answer = await served(fake(lambda _: Scores([]))).predict({"features": [1, 2, 3]})
 
-    assert (answer.status_code, answer.json()["error"]) == (500, "IndexError")
+    assert (answer.status_code, answer.json()["error"]) == (500, "MissingAnswersError")

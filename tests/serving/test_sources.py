@@ -12,6 +12,7 @@ from serving.apps import settings
 from modelserver import sources
 from modelserver.download import Limits, download
 from modelserver.failures import StartError
+from modelserver.signatures import Credentials, Signer
 
 MODEL = bytes(range(256)) * 400
 Answer = Callable[["Handler"], None]
@@ -25,6 +26,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.ranges.append(self.headers.get("Range"))
+        self.server.signed.append("Authorization" in self.headers)
         answers = self.server.answers
         (answers.pop(0) if len(answers) > 1 else answers[0])(self)
 
@@ -43,6 +45,7 @@ class Shop(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers = list(answers)
         self.ranges: list[str | None] = []
+        self.signed: list[bool] = []
 
     @property
     def url(self) -> str:
@@ -109,6 +112,26 @@ def test_a_cut_download_goes_on_where_it_stopped(shop: Callable[..., Shop], tmp_
 
     assert path.read_bytes() == MODEL
     assert server.ranges == [None, "bytes=1000-"]
+
+
+def test_a_cut_download_from_an_object_store_goes_on_signed(shop: Callable[..., Shop], tmp_path: Path) -> None:
+    server = shop(cut_off, the_rest)
+
+    path = download(server.url, limits(tmp_path), Signer(Credentials("id", "secret"), "us-east-1"))
+
+    assert path.read_bytes() == MODEL
+    assert (server.ranges, server.signed) == ([None, "bytes=1000-"], [True, True])
+
+
+def test_a_signed_request_follows_no_redirect(shop: Callable[..., Shop], tmp_path: Path) -> None:
+    elsewhere = shop(whole)
+    server = shop(status(302, Location=elsewhere.url))
+
+    with pytest.raises(StartError) as failure:
+        download(server.url, limits(tmp_path), Signer(Credentials("id", "secret"), "us-east-1"))
+
+    assert str(failure.value) == f"download failed: {server.url} answers 302 Found"
+    assert elsewhere.ranges == []
 
 
 def test_a_source_that_cannot_resume_sends_everything_again(shop: Callable[..., Shop], tmp_path: Path) -> None:
@@ -195,8 +218,9 @@ def test_another_checksum_is_refused_with_both(tmp_path: Path) -> None:
 BAD_ADDRESSES = {
     "/nowhere/m.onnx": "model not found: there is no file /nowhere/m.onnx; is the volume mounted?",
     "/": "unreadable model: / is a folder; name the model file in it",
-    "s3://bucket/m.onnx": 'bad setting: "s3://bucket/m.onnx" has the scheme s3, which this image does not serve; '
-    "use a path, file://, http:// or https://",
+    "ftp://bucket/m.onnx": 'bad setting: "ftp://bucket/m.onnx" has the scheme ftp, which this image does not serve; '
+    "use a path, file://, http://, https://, s3:// or gs://",
+    "s3://bucket": 'bad setting: "s3://bucket" has to be s3://BUCKET/PATH/TO/model.onnx',
 }
 
 

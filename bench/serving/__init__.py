@@ -1,0 +1,1 @@
+"""`make bench-serving`: this serving image beside four other servers, on one pinned core, in interleaved rounds."""

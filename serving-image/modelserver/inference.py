@@ -1,0 +1,137 @@
+"""The Open Inference Protocol, version 2: an infer request to rows, scores to output tensors; answers are JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from modelserver.asked import Asked
+from modelserver.bodies import Columns
+from modelserver.models import Artifact, Label, Metadata, Scores
+from modelserver.native import PredictionIds
+from modelserver.refusals import MAX_SHOWN
+from modelserver.settings import Settings
+from modelserver.tensors import BadInferenceError, Tensor, rows_of
+
+LABELS, SHARES, IDS = "predict", "predict_proba", "prediction_id"
+DATATYPES: dict[type, str] = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
+
+
+class Wanted(msgspec.Struct):
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+class Inference(msgspec.Struct):
+    inputs: list[Tensor]
+    id: str | None = None
+    outputs: list[Wanted] | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class OutputTensor(msgspec.Struct):
+    name: str
+    datatype: str
+    shape: list[int]
+    data: Sequence[Label]
+
+
+class Inferred(msgspec.Struct, omit_defaults=True):
+    model_name: str
+    model_version: str
+    outputs: list[OutputTensor]
+    id: str | None = None
+
+
+def label_datatype(metadata: Metadata) -> str:
+    """Datatype of the predictions; a regression's are FP64."""
+    return DATATYPES[type(metadata.classes[0])] if metadata.classes else "FP64"
+
+
+def infer_paths(settings: Settings) -> tuple[str, str]:
+    """Where this pod's model is asked, without and with its version."""
+    name, version = quote(settings.name, safe=""), quote(settings.version, safe="")
+    return f"/v2/models/{name}/infer", f"/v2/models/{name}/versions/{version}/infer"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the answer has to know of its request."""
+
+    request_id: str | None
+    outputs: tuple[str, ...]
+
+
+class Infer:
+    """An infer request that is JSON all through."""
+
+    def __init__(self, artifact: Artifact, settings: Settings, ids: PredictionIds) -> None:
+        self._columns = Columns.of(artifact)
+        self._settings = settings
+        self._next_id = ids.next
+        self._datatype = label_datatype(artifact.metadata)
+        self._usual = (LABELS, SHARES) if artifact.metadata.classes else (LABELS,)
+        self._read = msgspec.json.Decoder(Inference).decode
+        self._encode = msgspec.json.Encoder().encode
+
+    def understand(self, body: bytes) -> Asked:
+        return self.understand_with(body, None)
+
+    def understand_with(self, body: bytes, raw: bytes | None) -> Asked:
+        """Read the JSON of a request and the raw bytes that follow it.
+
+        Raises:
+            RefusedError: naming the field that is not in order.
+        """
+        request = self._parse(body)
+        names = tuple(wanted.name for wanted in request.outputs) if request.outputs else self._usual
+        for number, name in enumerate(names):
+            if name not in (*self._usual, IDS):
+                known = ", ".join((*self._usual, IDS))
+                raise BadInferenceError(
+                    f"outputs[{number}].name", f'"{name[:MAX_SHOWN]}" is not given; known are {known}'
+                )
+        return Asked(rows_of(request.inputs, raw, self._columns), note=Note(request.id, names))
+
+    def write(self, asked: Asked, scores: Scores, _: float) -> bytes:
+        note = asked.note
+        assert isinstance(note, Note)  # noqa: S101 - what `understand` put there
+        outputs = [
+            self._output(name, scores) for name in note.outputs if name != SHARES or scores.probabilities is not None
+        ]
+        return self._encode(Inferred(self._settings.name, self._settings.version, outputs, note.request_id))
+
+    def _parse(self, body: bytes) -> Inference:
+        try:
+            return self._read(body)
+        except msgspec.ValidationError as error:
+            message, _, place = str(error).partition(" - at `$")
+            raise BadInferenceError(place.strip("`.") or "body", message) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise BadInferenceError("body", f"it is not JSON: {error}") from None
+
+    def _output(self, name: str, scores: Scores) -> OutputTensor:
+        count = len(scores.labels)
+        if name == IDS:
+            return OutputTensor(IDS, "BYTES", [count], [self._next_id() for _ in range(count)])
+        if name == SHARES:
+            shares = scores.probabilities or []
+            return OutputTensor(SHARES, "FP64", [count, len(shares[0])], [one for row in shares for one in row])
+        labels = [float(one) for one in scores.labels] if self._datatype == "FP64" else scores.labels
+        return OutputTensor(LABELS, self._datatype, [count], labels)
+
+
+class InferWithBytes:
+    """An infer request whose JSON has this many bytes; the tensors' numbers follow it."""
+
+    def __init__(self, infer: Infer, header_bytes: int) -> None:
+        self._infer = infer
+        self._header_bytes = header_bytes
+        self.write = infer.write
+
+    def understand(self, body: bytes) -> Asked:
+        if not 0 < self._header_bytes <= len(body):
+            raise BadInferenceError("inference-header-content-length", f"{self._header_bytes} is not within the body")
+        return self._infer.understand_with(body[: self._header_bytes], body[self._header_bytes :])
