@@ -67,6 +67,9 @@ class Client(Kube):
     def unpaced(self) -> Self:
         return self
 
+    async def rest(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     def misses(self) -> bool:
         """Whether kopf keeps this change to itself."""
         return self._plan.misses()
