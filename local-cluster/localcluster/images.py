@@ -80,7 +80,7 @@ def make_images(where: Places, images: Sequence[Image], driver: Driver, tag: str
 def _build(where: Places, builder: Builder, image: Image, reference: str) -> None:
     sources = Sources(where.checkout / image.dockerfile, where.checkout / image.context)
     note = where.cache / "built" / f"{type(builder).__name__}-{reference.replace('/', '_')}"
-    key = sources.key(base_image.REFERENCE, reference)
+    key = sources.key(base_image.REFERENCE, reference, *map(builder.identify, sources.parents()))
     if note.exists() and note.read_text() == f"{key} {builder.identify(reference)}":
         say(f"{reference} is built already")
         return

@@ -4,12 +4,14 @@ A cached build of a large image still reads every layer for its digest: seconds,
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 # Left out of the key: what interpreters write beside the sources.
 IGNORED = "__pycache__"
+OURS = re.compile(r"\blocalhost/[\w./-]+:[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class Sources:
             digest.update(f"\0{file.relative_to(file.anchor)}\0{mode}\0".encode())
             digest.update(hashlib.sha256(file.read_bytes()).digest())
         return digest.hexdigest()
+
+    def parents(self) -> tuple[str, ...]:
+        """The images of ours that the Dockerfile names: what is built on them changes with them."""
+        return tuple(sorted(set(OURS.findall(self.dockerfile.read_text()))))
 
     def _files(self) -> Iterator[Path]:
         ignore = self.context / ".dockerignore"

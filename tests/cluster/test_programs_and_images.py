@@ -132,6 +132,13 @@ def test_asking_for_a_kubeconfig_without_a_cluster_says_how_to_get_one(
     assert capsys.readouterr().err == "error: no cluster is up; bring one up with `make cluster-up`\n"
 
 
+def test_an_image_is_built_on_those_of_ours_that_its_dockerfile_names(tmp_path: Path) -> None:
+    sources = sources_in(tmp_path)
+    assert sources.parents() == ()
+    sources.dockerfile.write_text("ARG IMAGE=localhost/modelrollout-server:dev\nFROM ${IMAGE}")
+    assert sources.parents() == ("localhost/modelrollout-server:dev",)
+
+
 def sources_in(folder: Path) -> Sources:
     (folder / "app").mkdir()
     (folder / "Dockerfile").write_text("FROM base")
