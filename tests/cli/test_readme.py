@@ -5,6 +5,8 @@ from pathlib import Path
 import yaml
 from cli.commands import run
 
+from modelrollout.api.status import Phase
+
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
@@ -32,3 +34,9 @@ def test_the_warning_of_the_readme_is_given() -> None:
     printed = run("plan", "-f", "-", "--rps", "2", stdin=yaml.safe_dump(spec)).stdout
 
     assert " ".join(said.split()) in " ".join(printed.split())
+
+
+def test_each_phase_has_a_row() -> None:
+    rows = next(block for block in blocks() if block.startswith("NAME")).splitlines()[1:]
+
+    assert sorted(row.split()[1] for row in rows) == sorted(Phase)
