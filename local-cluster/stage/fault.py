@@ -20,6 +20,8 @@ PODS = 2
 LOADS_SLOWLY = "slow-load-"
 """Example models that take 20 s to load."""
 SHAPE = Shape(rate=100, kept=20, fresh_share=0.2)
+MOVED = 50
+"""Answers of the candidate on kept connections, which stay with stable until they are old (15-45 s)."""
 AFTERMATH_SECONDS = 5.0
 """For so long requests are still watched after the last candidate pod is gone."""
 
@@ -61,6 +63,7 @@ async def one_round(churn: Rollout, load: Load, number: int) -> Round:
     await churn.change({"model": {"uri": uri(f"{LOADS_SLOWLY}{COARSE}"), "version": f"2.0.{number}"}})
     obj = await churn.until("the candidate has half of the requests", _waits_at_half)
     stable, candidate = obj["status"]["stable"]["revision"], obj["status"]["candidate"]["revision"]
+    await churn.until("kept connections have come to the candidate", lambda _: _kept_answers(load, candidate) >= MOVED)
     begun = load.now()
     first = len(load.records)
     async with sampled(churn) as samples:
@@ -71,6 +74,10 @@ async def one_round(churn: Rollout, load: Load, number: int) -> Round:
         await churn.until("the aftermath is over", lambda _: time.monotonic() > ended)
     load.rows.use(rows_that(fail=False))
     return _measured(load.records[first:], samples, stable, (candidate, begun))
+
+
+def _kept_answers(load: Load, candidate: str) -> int:
+    return sum(not one.fresh and one.revision == candidate for one in load.records)
 
 
 def _waits_at_half(obj: Object) -> bool:
