@@ -9,7 +9,7 @@ from e2e.acts import at_weight, promoted, roll_out, rolled_back, serving
 from e2e.rights import asked, compared
 from e2e.specs import spec
 
-from stage.kube import Cluster
+from stage.kube import Cluster, path_of, until
 from stage.models import MODEL_FAILED, expecting
 from stage.operator import NAMESPACE, RELEASE, install_operator, kill_operator, operator_ready
 from stage.programs import Programs
@@ -17,6 +17,7 @@ from stage.rollout import Rollout
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(500)]
 
+AUTOSCALER = "HorizontalPodAutoscaler"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 
 AFTER_A_CONFLICT = {
@@ -47,6 +48,11 @@ TAKING_OVER = {("pods", "get")}
 """Only where a replica ended without releasing the Lease; a kill may leave it the time for that."""
 
 
+async def scales_to(churn: Rollout, most: int) -> bool:
+    found = await churn.cluster.find(path_of("autoscaling/v2", AUTOSCALER, churn.namespace, churn.name))
+    return found is not None and found["spec"]["maxReplicas"] == most
+
+
 class Log:
     """The audit log from now on."""
 
@@ -74,6 +80,8 @@ async def test_it_needs_every_right_it_has_and_has_every_right_it_needs(
         await churn.until("it is taken back", rolled_back)
         await roll_out(churn, "v3", autoscaling=scaled["autoscaling"])
         await churn.until("the next one is judged", at_weight(25))
+        await churn.change({"autoscaling": {"maxReplicas": 4}})
+        await until(lambda: scales_to(churn, 4), "the autoscaler has the new limit")
         await churn.change({"autoscaling": None})
         await churn.until_condition("Ready")
     await churn.delete()

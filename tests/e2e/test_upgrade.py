@@ -23,11 +23,17 @@ ANOTHER = Image("modelrollout-operator-another", "tests/e2e/another-build/Docker
 WAITS = {"canary": {"steps": [{"weight": 50, "pause": {}}]}}
 
 
+@pytest.fixture(scope="module")
+def both(prepared: Programs) -> Programs:
+    """The cluster with the other build on it, made before requests are sent: a build starves small pods."""
+    with locked(prepared.places):
+        make_images(prepared.places, [ANOTHER], Driver(prepared.places.choice.read_text().strip()), TAG)
+    return prepared
+
+
 @asynccontextmanager
 async def upgraded(tools: Programs) -> AsyncIterator[None]:
     """The other build while the block runs, then this checkout's again."""
-    with locked(tools.places):
-        make_images(tools.places, [ANOTHER], Driver(tools.places.choice.read_text().strip()), TAG)
     await install_operator(
         tools,
         f"image.repository=localhost/{ANOTHER.name}",
@@ -57,11 +63,11 @@ async def running(churn: Rollout) -> Running:
 
 
 async def test_an_upgrade_makes_no_revision_restarts_no_pod_and_writes_no_deployment(
-    prepared: Programs, churn: Rollout
+    both: Programs, churn: Rollout
 ) -> None:
-    async with serving(prepared, churn, spec()) as now:
-        before, log = await running(churn), AuditLog.of(prepared)
-        async with upgraded(prepared):
+    async with serving(both, churn, spec()) as now:
+        before, log = await running(churn), AuditLog.of(both)
+        async with upgraded(both):
             await stays(churn, lambda obj: obj["status"]["phase"] == "Stable", looks=25)
             assert await running(churn) == before
             assert by_operator(log.writes(churn.namespace, "deployments")) == []
@@ -69,13 +75,13 @@ async def test_an_upgrade_makes_no_revision_restarts_no_pod_and_writes_no_deploy
 
 
 async def test_an_upgrade_in_the_middle_of_a_step_changes_nothing_and_the_step_goes_on(
-    prepared: Programs, churn: Rollout
+    both: Programs, churn: Rollout
 ) -> None:
-    async with serving(prepared, churn, spec(strategy=WAITS)) as now:
+    async with serving(both, churn, spec(strategy=WAITS)) as now:
         await roll_out(churn, "v2")
         obj = await churn.until("the candidate waits at weight 50", at_weight(50, "Paused"))
-        before, log = await running(churn), AuditLog.of(prepared)
-        async with upgraded(prepared):
+        before, log = await running(churn), AuditLog.of(both)
+        async with upgraded(both):
             await stays(churn, at_weight(50, "Paused"), looks=25)
             assert await running(churn) == before
             assert by_operator(log.writes(churn.namespace, "deployments")) == []
