@@ -77,7 +77,7 @@ fast: install models  ## the tests that need no cluster
 	$(BIN)/pytest -n 2 -m "not cluster and not long" tests
 
 .PHONY: faults
-faults: install  ## the simulated faults at every point, not a sample of them (about 15 min)
+faults: install  ## the simulated faults at every point, not a sample of them
 	$(BIN)/pytest -n 2 --thorough tests/faults
 
 MINUTES ?= 120
@@ -126,5 +126,5 @@ bench-judge: install  ## the judge's error rates over simulated rollouts; writes
 	$(BIN)/python -m bench.judge --write
 
 .PHONY: bench-serving
-bench-serving: install  ## requests per second beside four other servers, within 15 minutes; needs wrk
+bench-serving: install  ## requests per second beside four other servers; needs wrk
 	$(BIN)/python -m bench.serving --write

@@ -49,11 +49,9 @@ def _check_buckets(edges: list[float], counts: list[int]) -> None:
         raise ValueError("edges has to ascend")
 
 
-class Predicted(Answered):
-    count: Count = 0
-    sum: float = 0.0
-    sum_squares: float = 0.0
-    """May overflow for huge predictions, which is no reason not to hear what else a pod says."""
+class Bucketed(Answered):
+    """Values on edges; both lists are empty where no edges are known."""
+
     edges: Annotated[list[Number], Field(max_length=MOST_EDGES)] = []
     counts: Annotated[list[Count], Field(max_length=MOST_EDGES + 1)] = []
 
@@ -63,19 +61,19 @@ class Predicted(Answered):
         return self
 
 
-class Own(Answered):
+class Predicted(Bucketed):
+    count: Count = 0
+    sum: float = 0.0
+    sum_squares: float = 0.0
+    """May overflow for huge predictions, which is no reason not to hear what else a pod says."""
+
+
+class Own(Bucketed):
     """The baseline of predictions that the model's artefact carries."""
 
     count: Count
     mean: Number
     sd: Finite
-    edges: Annotated[list[Number], Field(max_length=MOST_EDGES)] = []
-    counts: Annotated[list[Count], Field(max_length=MOST_EDGES + 1)] = []
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        _check_buckets(self.edges, self.counts)
-        return self
 
 
 class Counters(Answered):

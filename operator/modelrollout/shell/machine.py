@@ -6,8 +6,6 @@ that ends, ends the process: it starts again from the status and the children, w
 
 import asyncio
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -23,7 +21,6 @@ from modelrollout.events import Teller
 from modelrollout.kube.claims import Claims, refused
 from modelrollout.kube.client import Kube, Page
 from modelrollout.kube.errors import Conflict, KubeError, NotFound, TooManyRequests
-from modelrollout.kube.lease import Alone, Candidate, Elector, Turns
 from modelrollout.kube.reflector import Reflector, Scope
 from modelrollout.kube.resources import CHILDREN, MODEL_ROLLOUTS, PODS, Object, Resource, is_older, version_of
 from modelrollout.kube.session import Session
@@ -43,6 +40,7 @@ from modelrollout.shell.health import Health
 from modelrollout.shell.loop import Decide, Loop, Parts
 from modelrollout.shell.queue import Queue
 from modelrollout.shell.server import Server, serve
+from modelrollout.shell.turns import turns
 from modelrollout.strata_log import StrataLog
 
 REPAIR_SECONDS = 300.0
@@ -88,7 +86,7 @@ class Machine:
         self._outside = outside
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Server | None = None
-        self.turns = _turns(settings, outside)
+        self.turns = turns(settings, outside.kube, outside.clock)
         self._kube = outside.kube.fenced(self.turns.confirm)
         self._claims = Claims(outside.kube, settings.lease, outside.clock)
         self._left_alone: set[str] = set()
@@ -377,23 +375,6 @@ def _noted(settings: Settings) -> Callable[[str, Watch, Ledger], None]:
     if not settings.strata_log:
         return lambda _key, _watch, _ledger: None
     return StrataLog(Path(settings.strata_log), lambda: datetime.now(UTC)).note
-
-
-def _turns(settings: Settings, outside: Outside) -> Turns:
-    if not settings.lease:
-        return Alone()
-    kube = outside.kube.unpaced()
-    namespace, _, name = settings.lease.partition("/")
-    me = settings.replica or f"{socket.gethostname()}-{os.urandom(4).hex()}"
-
-    async def has_pod(pod: str) -> bool:
-        try:
-            await kube.get(PODS, namespace, pod)
-        except NotFound:
-            return False
-        return True
-
-    return Elector(kube, Candidate(namespace, name, me), has_pod, clock=outside.clock)
 
 
 async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
