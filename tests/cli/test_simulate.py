@@ -102,12 +102,12 @@ def test_a_manifest_without_a_version_or_awake_pods_can_be_played(tmp_path: Path
     assert story["stable"] == "candidate"
 
 
-def test_a_model_that_dies_under_full_traffic_is_never_promoted(tmp_path: Path) -> None:
+def test_a_model_that_dies_under_full_traffic_is_taken_back(tmp_path: Path) -> None:
     found = run("simulate", "-f", manifest(tmp_path), "--scenario", "out-of-memory", "-o", "json")
     story = json.loads(found.stdout)
 
-    assert story["stable"] == "previous"
-    assert found.exit_code == (1 if story["broken_promises"] else 0)
+    assert (found.exit_code, story["phase"], story["stable"]) == (0, "RolledBack", "previous")
+    assert "restarted 2 times (limit 1): OOMKilled" in story["message"]
 
 
 def test_all_scenarios_are_listed() -> None:

@@ -129,7 +129,11 @@ def _is_recovering(turn: Turn, status: ModelRolloutStatus, candidate: Candidate)
 
 
 def _again(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, why: str) -> Moved:
-    """Pass the step anew, from stable alone."""
+    """Pass the step anew, from stable alone.
+
+    It is the same step, so what its containers restarted counts on: a model that is killed each time that it has all
+    of the traffic would otherwise go round for ever.
+    """
     again = candidate.but(
         stage=Stage.STARTING,
         since=turn.now,
@@ -137,7 +141,6 @@ def _again(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, why: st
         routing=Routing.STABLE,
         routed=False,
         round=candidate.round + 1,
-        restarts=restarts_of(turn, candidate),
     )
     message = f"{why}; {place(candidate.weight)} has to be passed again"
     return Moved(status.but(candidate=again, hold=None), (Note("StepRepeated", message, warning=True),))
