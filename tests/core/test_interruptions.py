@@ -178,6 +178,16 @@ def test_a_candidate_alone_that_loses_all_its_pods_has_its_step_passed_again() -
     assert ended(moved) == (here.but(**REPEATED), "", ["StepRepeated"])
 
 
+def test_a_step_that_is_passed_anew_counts_its_restarts_on() -> None:
+    here = candidate(**WHOLE, stage=Stage.BAKING)
+    killed = pod(2, ready=False, trouble=PodTrouble.OOM_KILLED, restarts=1)
+    world = seen(arm(1, 4), (deployment(2, 1, against=1), (killed,)))
+    again = advanced(turn(status(candidate=here), world)).status.candidate
+
+    assert again == here.but(**REPEATED)
+    assert again.restarts == {}
+
+
 def test_edited_limits_start_the_evidence_of_the_step_anew() -> None:
     here = candidate()
     before = look(status(candidate=here))
