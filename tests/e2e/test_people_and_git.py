@@ -80,6 +80,7 @@ async def test_a_git_revert_within_keep_previous_serves_at_once_and_starts_no_po
     async with serving(prepared, churn, spec()) as now:
         await promoted(churn, "v2")
         before = {pod["metadata"]["uid"] for pod in await churn.pods()}
+        reverted = time.time()
         await churn.change({"model": model_of("v1")})
         await churn.until("the Service selects the first", lambda one: is_true(one, "Ready"))
         assert (await churn.selector())["modelrollout.dev/revision"] == now.revision
@@ -88,6 +89,10 @@ async def test_a_git_revert_within_keep_previous_serves_at_once_and_starts_no_po
         reasons = [event.reason for event in await churn.events()]
         assert (reasons[-1], reasons.count("RolloutStarted")) == ("Switched", 2)
     assert losses(now.load.records) == []
+    since = [one for one in now.load.records if one.due > reverted and one.revision]
+    first = min(one.answered for one in since if one.revision == now.revision)
+    last = max((one.answered for one in since if one.revision != now.revision), default=reverted)
+    print(f"git revert: first answer after {first - reverted:.2f} s, the other's last {last - reverted:.2f} s")  # noqa: T201
 
 
 @pytest.mark.alone
