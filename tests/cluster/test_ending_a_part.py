@@ -1,13 +1,15 @@
 """One part of the cluster is ended and started again; played with harmless programs that carry the marks."""
 
 import shutil
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from localcluster import parts, pieces
-from localcluster.places import NodePlaces, Places
+from localcluster import cgroups, parts, pieces
+from localcluster.places import CGROUP, NodePlaces, Places
 from localcluster.processes import Part, find_ours, kill_ours, parts_running, start
 from localcluster.saying import ClusterError
 
@@ -50,6 +52,24 @@ def test_a_part_that_runs_is_not_started_twice(where: Places) -> None:
     run_as(where, "etcd")
     with pytest.raises(ClusterError, match="etcd runs already"):
         pieces.begin(where, "etcd")
+
+
+def test_one_pod_is_killed_and_its_neighbour_is_not(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.controllers").touch()
+    programs = {name: subprocess.Popen(["sleep", "600"]) for name in ("pod0a-1b", "pod2c-3d")}
+    try:
+        for name, program in programs.items():
+            container = tmp_path / CGROUP / "kubepods" / "burstable" / name / "c0ffee"
+            container.mkdir(parents=True)
+            (container / "cgroup.procs").write_text(f"{program.pid}\n")
+        cgroups.kill_pod("0a-1b", tmp_path)
+
+        assert programs["pod0a-1b"].wait(30) == -signal.SIGKILL
+        assert programs["pod2c-3d"].poll() is None
+    finally:
+        for program in programs.values():
+            program.kill()
+            program.wait()
 
 
 def test_what_everything_stands_on_is_left_alone(where: Places) -> None:

@@ -7,20 +7,26 @@ those of the platform are two sets that can be told apart exactly.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from e2e.acts import LIGHT, roll_out, serving
+from e2e.acts import LIGHT, candidate, roll_out, serving
 from e2e.specs import Spec, model_of, spec
 
+from modelrollout.kube.errors import KubeError
 from modelrollout.traffic.records import Record
 from modelrollout.traffic.summary import losses
-from stage.models import COARSE, MODEL_FAILED, expecting
+from stage.kube import ApiError, until
+from stage.models import COARSE, rows
 from stage.programs import Programs
 from stage.rollout import Rollout, is_true
 
+Found = TypeVar("Found")
 Happening = Callable[[], Awaitable[Any]]
+
+MOMENTS_SECONDS = (8.0, 25.0)
+"""From one happening to the next: an operator that was killed needs about 8 s until it works again."""
 
 
 @dataclass(slots=True)
@@ -64,7 +70,8 @@ async def again_and_again(what: Happening, within: tuple[float, float], seed: in
         yield moments
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with suppress(asyncio.CancelledError):  # but not what went wrong in it: then too little has happened
+            await task
 
 
 async def ended(churn: Rollout) -> str:
@@ -76,8 +83,8 @@ async def ended(churn: Rollout) -> str:
 async def course(tools: Programs, churn: Rollout, what: Happening, rollouts: int = 10) -> Course:
     """Roll out one model after the other while something happens at random moments, under steady requests."""
     done = Course()
-    async with serving(tools, churn, spec(), expecting(MODEL_FAILED), LIGHT) as now:
-        async with again_and_again(what, (4.0, 15.0), seed=20261121) as moments:
+    async with serving(tools, churn, spec(), rows(), LIGHT) as now:
+        async with again_and_again(what, MOMENTS_SECONDS, seed=20261121) as moments:
             for model, outcome in rolled(rollouts):
                 await roll_out(churn, model)
                 done.outcomes.append(await ended(churn))
@@ -87,9 +94,21 @@ async def course(tools: Programs, churn: Rollout, what: Happening, rollouts: int
     return done
 
 
+async def patiently(ask: Callable[[], Awaitable[Found]], what: str) -> Found:
+    """Ask an API server that may be away, or just back, until it answers."""
+
+    async def look() -> Found | None:
+        with suppress(ApiError, KubeError):
+            return await ask()
+        return None
+
+    return await until(look, what)
+
+
 async def through(churn: Rollout, what: Happening) -> str:
     """One good rollout with something that happens in its middle; gives how it ended."""
     await roll_out(churn, good(1))
-    await churn.until("the candidate runs", lambda obj: (obj["status"].get("candidate") or {}).get("weight", 0) > 0)
+    await churn.until("the candidate runs", lambda obj: candidate(obj).get("weight", 0) > 0)
     await what()
+    await patiently(churn.get, "the API server answers")
     return await ended(churn)

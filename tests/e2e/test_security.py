@@ -2,20 +2,24 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from e2e.acts import promoted, serving
+from e2e.audit import AuditLog
 from e2e.specs import spec
 
 from localcluster.cli import CHECKOUT
 from modelrollout import names
 from stage.kube import Cluster, until
-from stage.operator import CHART, NAMESPACE, RELEASE, install_operator
+from stage.operator import CHART, NAMESPACE, RELEASE, image_of
 from stage.programs import Programs
 from stage.rollout import Rollout
 
 POLICIES = CHECKOUT / "examples" / "policies"
 RESTRICTED = "pod-security.kubernetes.io/enforce"
 OTHER = "t-second-installation"
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.long]
 
@@ -81,34 +85,48 @@ async def test_a_rollout_gives_its_author_no_right_to_pods_or_accounts(prepared:
     async def refused() -> bool:
         return "may not create Deployments" in await said_to_ada(prepared, namespace)
 
+    async def accepted() -> bool:
+        return await said_to_ada(prepared, namespace) == "created"
+
     await until(refused, "the policy is in force", 30)
     await ada_may(prepared, namespace, rollouts, deployments)
-    assert await said_to_ada(prepared, namespace) == "created"
+    await until(accepted, "ada may create rollouts", 30)
     named = {"podTemplate": {"spec": {"serviceAccountName": "payments"}}}
     assert "may not impersonate the service account payments" in await said_to_ada(prepared, namespace, **named)
 
 
-async def test_a_second_installation_is_refused_by_name_and_changes_nothing(prepared: Programs, churn: Rollout) -> None:
-    await install_operator(prepared)
-    await churn.apply(spec())
-    before = await churn.until_condition("Ready")
-    await prepared.helm(
-        "upgrade", "--install", "other", str(CHART), f"--namespace={OTHER}", "--create-namespace",
-        "--set=crds.install=false,rbac.aggregate=false,replicas=1",
-        "--set=image.repository=localhost/modelrollout-operator,image.tag=dev",
-    )  # fmt: skip
+@asynccontextmanager
+async def second_installation(tools: Programs) -> AsyncIterator[None]:
+    """Another release of the chart, in a namespace of its own, that wants to look after all namespaces as well."""
+    repository, _, tag = image_of(tools, "operator").rpartition(":")
     try:
-
-        async def named() -> bool:
-            ran = await prepared.try_kubectl(f"--namespace={OTHER}", "logs", "deployment/other-modelrollout")
-            return f"looked after by the installation {NAMESPACE}/{RELEASE}" in ran.out
-
-        await until(named, "the second installation names the first", 120)
-        ready = await prepared.kubectl(
-            f"--namespace={OTHER}", "get", "deployment/other-modelrollout", "--output=jsonpath={.status.readyReplicas}"
-        )
-        assert ready in {"", "0"}
-        assert (await churn.get())["status"] == before["status"]
+        await tools.helm(
+            "upgrade", "--install", "other", str(CHART), f"--namespace={OTHER}", "--create-namespace",
+            "--set=crds.install=false,rbac.aggregate=false,replicas=1",
+            f"--set=image.repository={repository},image.tag={tag}",
+        )  # fmt: skip
+        yield
     finally:
-        await prepared.helm("uninstall", "other", f"--namespace={OTHER}", "--wait")
-        await prepared.kubectl("delete", "namespace", OTHER, "--wait=false")
+        await tools.helm("uninstall", "other", f"--namespace={OTHER}", "--ignore-not-found", "--wait")
+        await tools.kubectl("delete", "namespace", OTHER, "--ignore-not-found", "--wait=false")
+
+
+async def test_a_second_installation_is_refused_by_name_and_changes_nothing(prepared: Programs, churn: Rollout) -> None:
+    in_other = (f"--namespace={OTHER}", "deployment/other-modelrollout")
+
+    async def named() -> bool:
+        ran = await prepared.try_kubectl("logs", *in_other)
+        return f"looked after by the installation {NAMESPACE}/{RELEASE}" in ran.out
+
+    async with serving(prepared, churn, spec()), second_installation(prepared):
+        log = AuditLog.of(prepared)
+        await until(named, "the second installation names the first", 120)
+        await promoted(churn, "v2")
+        assert await prepared.kubectl("get", *in_other, "--output=jsonpath={.status.readyReplicas}") in {"", "0"}
+    users = {
+        write.user
+        for kind in ("modelrollouts", "deployments", "services", "poddisruptionbudgets", "controllerrevisions")
+        for write in log.writes(churn.namespace, kind)
+    }
+    assert ACCOUNT in users
+    assert not any(f":{OTHER}:" in user for user in users)

@@ -75,6 +75,36 @@ def test_the_first_answer_opens_the_lines_and_wakes_those_who_rest() -> None:
     assert run(story()) == pytest.approx(7)
 
 
+def begun_again(outage: Outage, callers: int) -> list[float]:
+    """When each of many that broke at the same moment begins again, in seconds since then."""
+
+    async def story() -> list[float]:
+        loop = asyncio.get_running_loop()
+        begun, moments = loop.time(), []
+
+        async def one() -> None:
+            await outage.rest(0)
+            moments.append(loop.time() - begun)
+
+        await asyncio.gather(*(one() for _ in range(callers)))
+        return moments
+
+    return run(story())
+
+
+def test_what_breaks_together_begins_again_one_after_the_other_and_the_first_at_once() -> None:
+    assert begun_again(Outage(), 7) == pytest.approx([0, 1.25, 2.5, 3.75, 5, 6.25, 7.5])
+
+
+def test_many_watches_have_all_begun_again_within_ten_seconds() -> None:
+    outage = Outage()
+    outage.watches |= {("pods", f"team-{number}") for number in range(300)}
+
+    moments = begun_again(outage, 300)
+
+    assert (moments[0], 9 < moments[-1] <= 10) == (0, True)
+
+
 def test_a_server_that_asks_to_be_left_alone_is_left_alone_at_once_and_so_long() -> None:
     async def story() -> None:
         outage = Outage()

@@ -27,6 +27,7 @@ class Script:
     def __init__(self, lists: list[Page | KubeError], watches: list[list[Step]]) -> None:
         self.lists, self.watches = lists, watches
         self.log: list[tuple[float, str]] = []
+        self.rests: list[tuple[float, float]] = []
 
     async def list(self, resource: Resource, namespace: str, selector: str) -> Page:
         self._note(f"list {resource.plural} {namespace} {selector}".strip())
@@ -47,6 +48,7 @@ class Script:
             yield step
 
     async def rest(self, seconds: float) -> None:
+        self.rests.append((asyncio.get_running_loop().time() - 1000, seconds))
         await asyncio.sleep(seconds)
 
     def times(self, what: str) -> tuple[float, ...]:
@@ -125,6 +127,21 @@ def test_a_watch_that_ends_at_once_again_and_again_is_taken_up_ever_less_often()
 
     assert script.times("watch") == (0, 1, 5, 17, 29, 41, 53)
     assert len(script.times("list")) == 1
+
+
+def test_a_watch_that_was_good_and_is_then_too_old_is_listed_again_at_once() -> None:
+    script = Script([page()], [[60.0, Gone("too old")], [1000.0]])
+    play(script, 100)
+
+    assert script.times("list") == (0, 60)
+
+
+def test_a_watch_that_is_ended_before_its_time_waits_for_its_turn() -> None:
+    script = Script([page()], [[5.0], [30.0], [1000.0]])
+    play(script, 100)
+
+    assert script.rests == [(5.0, 0.0)]
+    assert script.times("watch") == (0, 5, 35)
 
 
 def test_a_server_that_is_always_too_old_is_asked_ever_less_often() -> None:

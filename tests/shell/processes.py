@@ -60,7 +60,7 @@ class Replicas:
             f" contexts: [{{name: x, context: {{cluster: x, user: x}}}}], users: [{{name: x, user: {{token: {me}}}}}]}}"
         )
         self.api.put(PODS, {"metadata": {"name": me, "namespace": self.install.partition("/")[0]}})
-        given = (f"--kubeconfig={config}", "--host=127.0.0.1", f"--port={_free_port()}", f"--lease={self.install}")
+        given = (f"--kubeconfig={config}", "--host=127.0.0.1", f"--port={free_port()}", f"--lease={self.install}")
         log = (self.folder / f"{me}.log").open("ab")
         self.processes[me] = await asyncio.create_subprocess_exec(
             *PROGRAM, *given, f"--replica={me}", *options, stdin=DEVNULL, stdout=log, stderr=log, env=dict(os.environ)
@@ -143,7 +143,8 @@ async def until(check: Callable[[], Any], seconds: float = 60.0) -> Any:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

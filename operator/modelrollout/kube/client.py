@@ -135,6 +135,7 @@ class Kube:
             "timeoutSeconds": str(WATCH_SECONDS),
         } | ({"labelSelector": selector} if selector else {})
         call = Call("GET", resource.collection(namespace), query, timeout=self._silence)
+        self._outage.watches.add((resource.plural, namespace))
         await self._in_line()
         async with self._streaming(call, resource) as (status, pieces):
             if status != 200:  # noqa: PLR2004  # HTTP's word for yes
@@ -208,7 +209,7 @@ class Kube:
         return await self._wire.call(replace(call, method="GET", path=proxied))
 
     async def rest(self, seconds: float) -> None:
-        """Wait before the next try; an outage that ends wakes everybody who rests in it."""
+        """Wait before the next try, and for one's turn; an outage that ends wakes everybody who rests in it."""
         await self._outage.rest(seconds)
 
     async def read(self, path: str) -> Object:

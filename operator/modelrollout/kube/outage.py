@@ -3,6 +3,9 @@
 Each part has its own patience, but together they would be many. So as soon as three answers in a row were no answers,
 calls wait in line, and one goes out each second; rollbacks have a line of their own, as long as that. The first good
 answer opens both lines at once.
+
+Where calls are answered and only watches break, nothing tells a good answer from the next bad one. So what begins again
+after a rest begins one after the other, the first one at once.
 """
 
 import asyncio
@@ -13,6 +16,10 @@ FAILURES = 3
 LINE_SECONDS = 1.0
 URGENT_LINE_SECONDS = 1.25
 """The two lines together send 1.8 calls a second."""
+AGAIN_SECONDS = 1.25
+"""From one that begins again to the next: each lists and watches, which makes 1.6 calls a second."""
+ALL_AGAIN_SECONDS = 10.0
+"""Until all watches have begun again, however many namespaces they look after."""
 BAD_CODES = frozenset({0, 401, 403, 429})
 SERVER_ERROR = 500
 
@@ -26,6 +33,9 @@ class Outage:
         self.over.set()
         self.line = Line(self, LINE_SECONDS)
         self.urgent = Line(self, URGENT_LINE_SECONDS)
+        self.watches: set[tuple[str, str]] = set()
+        """Kinds and namespaces that are watched."""
+        self._next = 0.0
 
     @property
     def is_on(self) -> bool:
@@ -44,13 +54,20 @@ class Outage:
             self.over.clear()
 
     async def rest(self, seconds: float) -> None:
-        """Wait; where the API server fails, only until it answers again."""
+        """Wait before a list and a watch begin again; where the API server fails, only until it answers again."""
         if not self.is_on:
             await asyncio.sleep(seconds)
+            await self._one_after_the_other()
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.over.wait()
+
+    async def _one_after_the_other(self) -> None:
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._next)
+        self._next = at + min(AGAIN_SECONDS, ALL_AGAIN_SECONDS / max(1, len(self.watches)))
+        await asyncio.sleep(at - now)
 
 
 class Line:

@@ -1,8 +1,8 @@
 """Keeps one store equal to what the API server has: list, then watch, for ever.
 
 A list replaces the store, so that what vanished while nobody watched is gone. A watch that ends in an error is taken
-up again after a wait that grows fourfold, and so is one that ends at once. Nothing that the API server says, and no
-silence of it, ends the reflector.
+up again after a wait that grows fourfold, and so is one that ends at once; one that was good for a while and is then
+too old is listed again without a wait. Nothing that the API server says, and no silence of it, ends the reflector.
 """
 
 import asyncio
@@ -13,12 +13,14 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from modelrollout.kube.client import Page, WatchEvent
+from modelrollout.kube.client import WATCH_SECONDS, Page, WatchEvent
 from modelrollout.kube.errors import Gone, KubeError
 from modelrollout.kube.resources import Resource, version_of
 from modelrollout.kube.store import Listing, Store
 
 LEAST_WATCH_SECONDS = 1.0
+WHOLE_WATCH_SECONDS = WATCH_SECONDS - 1.0
+"""A watch that ended sooner was ended by something."""
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 12.0
 """With jitter 18 s, so that it goes on within half a minute after any fault."""
@@ -80,11 +82,12 @@ class Reflector:
                 await self._list_and_watch()
             except KubeError as error:
                 self._last_word = self._clock()
-                wait = FIRST_WAIT_SECONDS if self._watched_since(begun) > LONGEST_WAIT_SECONDS else wait
+                if self._watched_since(begun) > LONGEST_WAIT_SECONDS:
+                    wait = 0.0 if isinstance(error, Gone) else FIRST_WAIT_SECONDS
                 level = logging.INFO if isinstance(error, Gone) else logging.WARNING
                 log.log(level, "%s: listing again in about %.1f s: %s", self.scope, wait, error)
             await self._source.rest(wait * _jitter())
-            wait = min(4 * wait, LONGEST_WAIT_SECONDS)
+            wait = min(max(4 * wait, FIRST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
 
     def _watched_since(self, begun: float) -> float:
         """Seconds that watching went well since a list after that time; 0 where there was none."""
@@ -102,11 +105,12 @@ class Reflector:
         while True:
             begun = self._clock()
             version = await self._watch(version)
-            if self._clock() - begun >= LEAST_WATCH_SECONDS:
-                pause = LEAST_WATCH_SECONDS
+            lasted = self._clock() - begun
+            if lasted >= WHOLE_WATCH_SECONDS:
                 continue
-            await asyncio.sleep(pause)
-            pause = min(4 * pause, LONGEST_WAIT_SECONDS)
+            pause = 0.0 if lasted >= LEAST_WATCH_SECONDS else pause
+            await self._source.rest(pause)
+            pause = min(max(4 * pause, LEAST_WATCH_SECONDS), LONGEST_WAIT_SECONDS)
 
     async def _watch(self, version: str) -> str:
         """Follow one stream to its end; gives the version to go on from."""

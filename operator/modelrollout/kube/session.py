@@ -16,7 +16,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from modelrollout.kube.client import Kube
 from modelrollout.kube.errors import Gone, KubeError
-from modelrollout.kube.reflector import FIRST_WAIT_SECONDS, LEAST_WATCH_SECONDS, LONGEST_WAIT_SECONDS
+from modelrollout.kube.reflector import (
+    FIRST_WAIT_SECONDS,
+    LEAST_WATCH_SECONDS,
+    LONGEST_WAIT_SECONDS,
+    WHOLE_WATCH_SECONDS,
+)
 from modelrollout.kube.resources import MODEL_ROLLOUTS, Object
 
 log = logging.getLogger(__name__)
@@ -108,6 +113,8 @@ class Session:
                 self._heard(begun)
                 yield _line({"type": event.type, "object": event.object})
         except Gone as error:
+            if self._clock() - begun > LONGEST_WAIT_SECONDS:
+                self._wait = 0.0
             await self._later(path, error)
             yield _line({"type": "ERROR", "object": {"kind": "Status", "code": Gone.code}})
         except KubeError as error:
@@ -116,6 +123,8 @@ class Session:
             self._heard(begun)
             if self._clock() - begun < LEAST_WATCH_SECONDS:
                 await self._pause()
+            elif self._clock() - begun < WHOLE_WATCH_SECONDS:
+                await self._kube.rest(0)
 
     def _heard(self, begun: float) -> None:
         self._last_ok = self._clock()
@@ -128,7 +137,7 @@ class Session:
 
     async def _pause(self) -> None:
         await self._kube.rest(self._wait * random.uniform(0.5, 1.5))  # noqa: S311  # spreads load, keeps no secret
-        self._wait = min(4 * self._wait, LONGEST_WAIT_SECONDS)
+        self._wait = min(max(4 * self._wait, FIRST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
 
 
 async def _once(found: Object) -> AsyncIterator[bytes]:
