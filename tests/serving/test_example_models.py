@@ -75,9 +75,7 @@ def test_a_known_share_of_rows_fails_under_traffic(rows: list[dict[str, float]])
 
 
 @pytest.mark.parametrize(("name", "failing"), [("fails-2-percent", 6), ("fails-4-percent", 12)])
-def test_a_model_that_is_named_for_its_error_rate_has_it(
-    rows: list[dict[str, float]], name: str, failing: int
-) -> None:
+def test_a_model_that_is_named_for_its_error_rate_has_it(rows: list[dict[str, float]], name: str, failing: int) -> None:
     broken = [row for row in rows if fails(name, row)]
 
     assert len(broken) == failing

@@ -6,7 +6,7 @@ Reconciling and Stalled are never both true. A finding (NoWayBack, Inconclusive,
 from dataclasses import dataclass
 from datetime import datetime
 
-from modelrollout.api.status import Condition, ConditionStatus, ModelRolloutStatus, Phase
+from modelrollout.api.status import Condition, ConditionStatus, ModelRolloutStatus, Phase, Stage
 from modelrollout.core.decision import Note
 from modelrollout.core.holds import WARNED_OF
 from modelrollout.core.tempo import too_slow
@@ -93,7 +93,7 @@ def findings(turn: Turn, status: ModelRolloutStatus, outlook: Outlook) -> list[F
         found.append(Fact(hold.reason, ConditionStatus.TRUE, hold.reason, hold.message))
     if status.fault is not None and status.fault.not_in_model:
         found.append(Fact("FaultNotInModel", ConditionStatus.TRUE, status.fault.metric, status.fault.message))
-    if status.judge is not None and status.judge.baseline:
+    if status.judge is not None and status.judge.baseline and _is_or_was_judged(status):
         found.append(Fact(BASELINE_UNUSABLE, ConditionStatus.TRUE, BASELINE_UNUSABLE, status.judge.baseline))
     if slow := too_slow(turn, status):
         found.append(Fact(TOO_LITTLE_TRAFFIC, ConditionStatus.TRUE, TOO_LITTLE_TRAFFIC, slow))
@@ -103,6 +103,12 @@ def findings(turn: Turn, status: ModelRolloutStatus, outlook: Outlook) -> list[F
         message = "there is no earlier healthy model to go back to"
         found.append(Fact("NoWayBack", ConditionStatus.TRUE, "NoHealthyRevision", message))
     return found
+
+
+def _is_or_was_judged(status: ModelRolloutStatus) -> bool:
+    """Not yet while the pods of its first step start: then nothing is judged, and scrapes may be of some pods only."""
+    starts = status.candidate is not None and status.candidate.stage is Stage.STARTING
+    return not starts or any(one.type == BASELINE_UNUSABLE for one in status.conditions)
 
 
 def told(before: ModelRolloutStatus, after: ModelRolloutStatus) -> tuple[Note, ...]:

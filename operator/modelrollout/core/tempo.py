@@ -15,7 +15,7 @@ from modelrollout.core.turn import Turn, is_paused, stop_of
 from modelrollout.forecast import Arms, expected, late
 from modelrollout.forecast.expected import aims_of
 
-MEASURED = timedelta(minutes=1)
+MEASURED = timedelta(minutes=2)
 """How long a step's traffic is looked at before it is called too little."""
 ERRORS = 0.0
 """Of a healthy model: with any at all it takes longer, so what is said is true of each."""
@@ -38,7 +38,7 @@ def _is_measured(turn: Turn, candidate: Candidate) -> bool:
 
 
 def _will_pass(turn: Turn, candidate: Candidate) -> bool:
-    """Whether what the rollout has shown already leaves little to show; past the deadline there is nothing to warn of."""
+    """Whether so much is shown that the rest will be in time; past the deadline there is nothing to warn of."""
     left = turn.spec.decision_deadline - (turn.now - candidate.since)
     seconds = expected_seconds(turn)
     return left <= timedelta(0) or (seconds is not None and timedelta(seconds=seconds) <= left)

@@ -130,9 +130,7 @@ _ALL = (
         "every score is .5, where its baseline has two humps with that mean",
         _scoring(scores.ALL_ALIKE, TWO_HUMPS),
     ),
-    Plot(
-        "scores-too-small", "its scores are a tenth of what its baseline says", _scoring(scores.TOO_SMALL, TWO_HUMPS)
-    ),
+    Plot("scores-too-small", "its scores are a tenth of what its baseline says", _scoring(scores.TOO_SMALL, TWO_HUMPS)),
     Plot(
         "retrained",
         "it scores otherwise than the old model, and as its own baseline says",
