@@ -16,6 +16,7 @@ from modelrollout.core.epochs import is_new_step, is_onward
 from modelrollout.core.facts import Traffic
 from modelrollout.judge import (
     NOTHING_SEEN,
+    Baseline,
     Evidence,
     Origins,
     Report,
@@ -211,7 +212,13 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
         quiet=quiet,
         at=looks.at,
     )
+    if _baseline(known) != _baseline(ledger):
+        known = replace(known, reported_at=None)  # whether it can be judged by is worth a report at once
     return _kept(known, asked) if watch.candidate else known
+
+
+def _baseline(ledger: Ledger) -> Baseline | None:
+    return ledger.evidence.trial.baseline if ledger.evidence.trial is not None else None
 
 
 def _kept(ledger: Ledger, asked: Rules) -> Ledger:

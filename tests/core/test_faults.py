@@ -234,8 +234,12 @@ def test_restarts_before_the_step_do_not_count() -> None:
             Verdict(candidate=verdicts.Finding("p95LatencyMs", "p95 is 900 ms (limit 500 ms)"), stable=STABLE_FAILING),
             Rejection("P95LatencyMs", "p95 is 900 ms (limit 500 ms)"),
         ),
+        (
+            Verdict(candidate=verdicts.Finding("errorRatio", "53 of 2640 failed, stable 104 of 10560", 5.9)),
+            Rejection("ErrorRatio", "53 of 2640 failed, stable 104 of 10560; p = 0.0027"),
+        ),
     ],
-    ids=["nothing", "a doubt", "stable alone", "the candidate", "both by one limit", "each by its own limit"],
+    ids=["nothing", "a doubt", "stable alone", "the candidate", "both by one limit", "each by its own", "compared"],
 )
 def test_a_broken_limit_rejects_unless_stable_breaks_the_same_one(verdict: Verdict, expected: Finding) -> None:
     assert found((pod(2),), verdict=verdict) == expected

@@ -95,6 +95,14 @@ def test_a_pause_does_not_count_towards_the_bake(
     assert watch.counts is counts
 
 
+@pytest.mark.parametrize("ready", [True, False], ids=["stable is ready", "no pod of stable is"])
+def test_only_a_stable_that_is_ready_can_be_compared_with(ready: bool) -> None:  # noqa: FBT001
+    world = seen(arm(1, 4, ready=ready), arm(2, 1, against=1), selector=shared())
+    watch = decided(turn(status(candidate=candidate()), world)).watch
+    assert watch is not None
+    assert watch.shared is ready
+
+
 def test_a_pause_outlasts_the_decision_deadline() -> None:
     here = candidate(stage=Stage.PAUSED, since=later(-90_000))
     moved = advanced(judged(look(status(candidate=here), FOR_A_PERSON), PASSING))

@@ -6,13 +6,16 @@ from datetime import timedelta
 import pytest
 from core.values import arm, candidate, decided, judged, seen, shared, status, turn
 
-from modelrollout.api.status import Judged
+from modelrollout.api.status import Judged, Routing, Stage
+from modelrollout.core.decision import Note
 from modelrollout.core.facts import Traffic
 from modelrollout.core.turn import Turn
 from modelrollout.judge.drift import Answer, Moved
 from modelrollout.judge.report import Answer as Says
 from modelrollout.judge.report import Reading, Report
 from modelrollout.judge.verdicts import Verdict
+
+NO_SPREAD = "the model's baseline has no spread"
 
 
 def look(report: Report | None, known: Judged | None = None) -> Turn:
@@ -45,7 +48,23 @@ def test_evidence_and_drift_are_shown_rounded() -> None:
     assert (shown.drift.verdict, shown.drift.deviations) == ("clear", 0.1235)
 
 
-@pytest.mark.parametrize("why", ["", "the model's baseline has no spread"])
+def test_a_baseline_that_cannot_be_used_is_told_once_it_is_judged_by_and_once() -> None:
+    first = look(Report(unusable_baseline=NO_SPREAD))
+    known = decided(first).status
+    again = replace(first, rollout=replace(first.rollout, status=known))
+
+    assert decided(first).notes == (Note("BaselineUnusable", NO_SPREAD, warning=True),)
+    assert decided(again).notes == ()
+
+
+def test_a_baseline_says_nothing_while_the_first_pods_start() -> None:
+    world = seen(arm(1, 4), arm(2, 1, against=1, ready=False), report=Report(unusable_baseline=NO_SPREAD))
+    starting = status(candidate=candidate(stage=Stage.STARTING, routing=Routing.STABLE))
+
+    assert "BaselineUnusable" not in {one.type for one in decided(turn(starting, world)).status.conditions}
+
+
+@pytest.mark.parametrize("why", ["", NO_SPREAD])
 def test_a_baseline_that_cannot_be_used_is_a_condition(why: str) -> None:
     conditions = decided(look(Report(unusable_baseline=why))).status.conditions
 

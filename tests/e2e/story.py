@@ -15,7 +15,7 @@ from pathlib import Path
 from stage.rollout import Condition, Happening
 
 HEADING = re.compile(
-    r"== (?P<file>\S+), ((?P<rate>\d+) )?(?P<rows>\w+) requests( a second)?, "
+    r"== (?P<file>\S+), ((?P<rate>\d+) )?(?P<rows>\w+) requests( a second)?(?P<fresh> on fresh connections)?, "
     r"until (?P<condition>\w+)( and (?P<also>\w+))?( because (?P<reason>\w+))?"
 )
 USUAL_RATE = 25
@@ -28,15 +28,19 @@ MASKS = (
     (re.compile(r"\b([a-z0-9-]+)-[0-9a-f]{8}\b"), r"\1-REVISION"),
     (re.compile(r"\b\d+ of (the last )?\d+(?! pods?\b)"), "# of #"),
     (re.compile(r"\b\d+(\.\d+)? %(?=\))"), "# %"),
+    (re.compile(r"\b[0-9.]+ times as many( \([0-9a-z. ]+\))?"), "# times as many"),
+    (re.compile(r"\bp = [0-9.e-]+"), "p = #"),
+    (re.compile(r"\bmoved by [+-]?[0-9.e-]+"), "moved by #"),
     (re.compile(r"\b\d+\.\d+ s\b"), "# s"),
     (re.compile(r", (all|most) on (\S+POD)"), r", most on \2"),
+    (re.compile(r", on several pods"), ", most on churn-POD"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),
     (re.compile(r", highest seen \d+Mi\b"), ""),
     (re.compile(r"ImageCannotBePulled \(.*?\);"), "ImageCannotBePulled (...);"),
 )
-"""Volatile: revisions' hashes (the version before them stays), pods' names, counts of requests, which pod had most of
-them, measured times and memory (which is known only where a scrape came first), checksums of what was trained here, and
-what a container runtime says about a registry."""
+"""Volatile: revisions' hashes (the version before them stays), pods' names, counts of requests and what is worked out
+of them, which pod had most of them, measured times and memory (which is known only where a scrape came first),
+checksums of what was trained here, and what a container runtime says about a registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Act:
     """Which requests come: no, smooth, coarse, mixed or refusable ones."""
     rate: int
     """How many a second."""
+    fresh: bool
+    """Whether each has a connection of its own: kept ones would give each pod the same rows again and again."""
     condition: str
     """The condition that has to become True."""
     also: str
@@ -105,6 +111,7 @@ def _act(folder: Path, lines: list[str]) -> Act:
         parts["file"],
         parts["rows"],
         int(parts["rate"] or USUAL_RATE),
+        bool(parts["fresh"]),
         parts["condition"],
         parts["also"],
         parts["reason"],
@@ -130,6 +137,24 @@ def tell(conditions: dict[str, Condition], happenings: list[Happening]) -> str:
         if line not in events[-1:]:
             events.append(line)
     return "\n".join([*told, "Events:", *events])
+
+
+CAUGHT = re.compile(
+    r"at (?P<where>weight \d+), .*: \d+ of (?P<candidate>\d+) requests (failed|were refused), "
+    r"stable (failed|refused) \d+ of (?P<stable>\d+)"
+)
+
+
+def caught(happenings: list[Happening]) -> list[str]:
+    """Where a candidate was taken back beside stable: its share of the requests, and how many there were."""
+    found = [CAUGHT.search(one.message) for one in happenings if one.reason == "RolledBack"]
+    return [_caught(match) for match in found if match is not None]
+
+
+def _caught(match: re.Match[str]) -> str:
+    candidate, stable = int(match["candidate"]), int(match["stable"])
+    share = candidate / (candidate + stable)
+    return f"caught at {match['where']} with {share:.0%} of {candidate + stable} requests"
 
 
 def mask(message: str) -> str:

@@ -8,9 +8,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from e2e.story import NONE_LOST, Act, Story, read, tell, written
+from e2e.story import NONE_LOST, Act, Story, caught, read, tell, written
 
 from modelrollout.traffic.load import Load, Shape
 from modelrollout.traffic.records import Record
@@ -25,10 +26,17 @@ from stage.rollout import Happening, Rollout, conditions_of, is_true
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STORIES = sorted(path.parent for path in EXAMPLES.glob("*/expected.txt"))
 SHAPE = Shape(kept=6, fresh_share=0.4, timeout=15)
+LONG = {"compare-stable-down"}
+"""Stories for which there is no time in each run of all tests."""
 
 LOOKS_FOR_EVENTS = 50
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(420)]
+
+
+def each_story() -> list[Any]:
+    long = {True: (pytest.mark.long,), False: ()}
+    return [pytest.param(folder, id=folder.name, marks=long[folder.name in LONG]) for folder in STORIES]
 
 
 def rows_called(name: str) -> Sequence[Row]:
@@ -38,13 +46,15 @@ def rows_called(name: str) -> Sequence[Row]:
     return {"mixed": rows(), "refusable": expecting(422)}[name]
 
 
-@pytest.mark.parametrize("folder", STORIES, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", each_story())
 async def test_the_story_goes_as_it_is_told(folder: Path, prepared: Programs, churn: Rollout) -> None:
     story = read(folder)
     told, records = await play(story, prepared, churn)
     if os.environ.get("WRITE_STORIES") == "1":
         (folder / "expected.txt").write_text(written(story, told))
     assert written(story, told) == (folder / "expected.txt").read_text()
+    for one in caught(await churn.events()):
+        print(f"{story.name}: {one}")  # noqa: T201
     if story.requests == NONE_LOST:
         assert losses(records) == []
     last = [act.file for act in story.acts if act.file != "nothing"][-1]
@@ -86,7 +96,8 @@ async def _under_requests(act: Act, story: Story, place: tuple[Programs, Rollout
     if wait_first:
         await play_act(act, story, tools, churn)
     target = await target_of(tools, churn)
-    async with steady(target, rows_called(act.rows), replace(SHAPE, rate=act.rate)) as load:
+    shape = replace(SHAPE, rate=act.rate, fresh_share=1.0, kept=0) if act.fresh else replace(SHAPE, rate=act.rate)
+    async with steady(target, rows_called(act.rows), shape) as load:
         if wait_first:
             await _some(churn, load)
         else:

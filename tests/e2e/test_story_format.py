@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from e2e.story import Act, Unplayable, mask, read, tell, written
+from e2e.story import Act, Unplayable, caught, mask, read, tell, written
 
 from stage.rollout import Condition, Happening
 
@@ -31,7 +31,7 @@ def test_an_act_is_read_from_its_heading(tmp_path: Path) -> None:
     (tmp_path / "expected.txt").write_text(f"{heading}\nReady  False\n\nrequests: none lost\n")
     story = read(tmp_path)
     assert story.acts == (
-        Act(heading, "02-v2.yaml", "smooth", 8, "Reconciling", "Available", "Paused", "Ready  False"),
+        Act(heading, "02-v2.yaml", "smooth", 8, False, "Reconciling", "Available", "Paused", "Ready  False"),
     )
     assert written(story, ["Ready  False"]) == (tmp_path / "expected.txt").read_text()
 
@@ -57,10 +57,19 @@ def test_a_heading_that_is_none_is_named(tmp_path: Path) -> None:
         ("OOMKilled (limit 2Gi, highest seen 1987Mi); raise it", "OOMKilled (limit 2Gi); raise it"),
         ("bakes for 5 s", "bakes for 5 s"),
         ("at weight 25 after 7.54 s", "at weight 25 after # s"),
+        ("failed 1 of 9, 2.1 times as many (1.1 to 3.7); p = 0.0021", "failed # of #, # times as many; p = #"),
+        ("moved by 0.50 from the baseline", "moved by # from the baseline"),
     ],
 )
 def test_hashes_pods_and_counts_of_requests_are_masked(message: str, masked: str) -> None:
     assert mask(message) == masked
+
+
+def test_where_a_candidate_was_caught_is_said_with_its_share_of_the_requests() -> None:
+    numbers = "53 of 2640 requests failed, stable failed 104 of 10560, 2 times as many (1.1 to 3.7)"
+    back = Happening("Warning", "RolledBack", f"traffic goes back to 1.0.0 at weight 10, step 1: {numbers}", "")
+    alone = Happening("Warning", "RolledBack", "traffic goes back at weight 10, step 1: 3 of 3 requests failed", "")
+    assert caught([alone, back]) == ["caught at weight 10 with 20% of 13200 requests"]
 
 
 def test_conditions_and_events_read_as_lines_and_repetitions_are_told_once() -> None:

@@ -1,9 +1,12 @@
 """The example models do what their table says, and only to the rows it says."""
 
 import hashlib
+import json
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +54,10 @@ def test_each_version_is_better_than_the_one_before_or_as_good(tmp_path: Path) -
     assert accuracy["v1"] < 0.9 < accuracy["v2"] <= accuracy["v3"]
 
 
-@pytest.mark.parametrize("name", ["v1", "v2", "v3", "fails-under-traffic", "always-fails", "slow-load-always-fails"])
+EXACT = ("v1", "v2", "v3", "fails-under-traffic", "fails-2-percent", "fails-4-percent", "always-fails")
+
+
+@pytest.mark.parametrize("name", [*EXACT, "slow-load-always-fails"])
 async def test_a_model_fails_on_exactly_the_rows_that_are_told(
     models: Path, rows: list[dict[str, float]], name: str
 ) -> None:
@@ -66,6 +72,60 @@ def test_a_known_share_of_rows_fails_under_traffic(rows: list[dict[str, float]])
     assert (len(rows), sum(fails("fails-under-traffic", row) for row in rows)) == (300, 89)
     assert all(fails("always-fails", list(row.values())) for row in rows)
     assert not any(fails("v2", row) for row in rows)
+
+
+@pytest.mark.parametrize(("name", "failing"), [("fails-2-percent", 6), ("fails-4-percent", 12)])
+def test_a_model_that_is_named_for_its_error_rate_has_it(rows: list[dict[str, float]], name: str, failing: int) -> None:
+    broken = [row for row in rows if fails(name, row)]
+
+    assert len(broken) == failing
+    assert all(fails("fails-under-traffic", row) for row in broken)
+
+
+def bundle(path: Path) -> tuple[dict[str, Any], bytes]:
+    """The manifest of a bundle and its model."""
+    with tarfile.open(path) as archive:
+        manifest, model = (archive.extractfile(name) for name in ("bundle.json", "model.onnx"))
+        assert manifest is not None
+        assert model is not None
+        return json.load(manifest), model.read()
+
+
+def predicted(path: Path, rows: list[dict[str, float]], folder: Path) -> Any:
+    manifest, model = bundle(path)
+    assert hashlib.sha256(model).hexdigest() == manifest["model"]["sha256"]
+    (folder / "model.onnx").write_bytes(model)
+    values = np.array([list(row.values()) for row in rows], np.float32)
+    return np.array(loaded(folder / "model.onnx").model.predict(values).probabilities)
+
+
+@pytest.mark.parametrize("name", ["scores", "scores-softer"])
+def test_a_model_predicts_what_its_baseline_says(
+    models: Path, rows: list[dict[str, float]], name: str, tmp_path: Path
+) -> None:
+    scores, own = predicted(models / f"{name}.tar", rows, tmp_path)[:, 1], bundle(models / f"{name}.tar")[0]["baseline"]
+
+    assert (own["count"], sum(own["counts"])) == (300, 300)
+    assert (own["mean"], own["sd"]) == pytest.approx((scores.mean(), scores.std()), abs=1e-5)
+    assert own["counts"] == np.bincount(np.searchsorted(own["edges"], scores), minlength=len(own["edges"]) + 1).tolist()
+
+
+@pytest.mark.parametrize(("name", "most"), [("scores-all-alike", 0.1), ("scores-too-small", 1.1)])
+def test_a_model_that_has_drifted_keeps_its_mean_within_two_deviations(
+    models: Path, rows: list[dict[str, float]], name: str, most: float, tmp_path: Path
+) -> None:
+    found, own = predicted(models / f"{name}.tar", rows, tmp_path), bundle(models / f"{name}.tar")[0]["baseline"]
+
+    assert found.sum(axis=1) == pytest.approx(1)
+    assert own == bundle(models / "scores.tar")[0]["baseline"]
+    assert abs(found[:, 1].mean() - own["mean"]) < most * own["sd"]
+    assert found[:, 1].max() < 0.51
+
+
+def test_a_baseline_without_spread_is_one(models: Path) -> None:
+    own = bundle(models / "scores-without-spread.tar")[0]["baseline"]
+
+    assert (own["count"], own["sd"]) == (300, 0.0)
 
 
 async def test_old_requests_are_refused_by_the_model_of_other_columns(

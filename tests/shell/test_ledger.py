@@ -8,7 +8,7 @@ from modelrollout.api.spec import Health
 from modelrollout.api.status import Checkpoint
 from modelrollout.core.decision import Watch
 from modelrollout.core.facts import Traffic
-from modelrollout.judge import NOTHING_SEEN, Sample, fresh, pack
+from modelrollout.judge import NOTHING_SEEN, Baseline, Sample, fresh, pack
 from modelrollout.judge.eprocesses import Stratum
 from modelrollout.ledger import (
     NOBODY_OUTSIDE,
@@ -240,6 +240,17 @@ def test_a_comparison_survives_a_restart() -> None:
     first = after(again, Looks(95.0, (look("aaaa", 5000), look("bbbb", 5000, 99))), STEP, rules)
     assert first.evidence.trial is not None
     assert first.evidence.trial.errors.hits == Stratum(2, 0, 200, 1800)
+
+
+def test_a_baseline_that_has_come_is_reported_at_once() -> None:
+    asked = rules_of(Health.model_validate({"compare": {}}), WATCH)
+    ledger = under(Ledger(), WATCH)
+    for index, own in enumerate((None, None, Baseline(900, 0.5, 0.0))):
+        one = replace(look("bbbb", 10 * index), sample=Sample("p", "p:1", 10 * index, 0, 0, baseline=own))
+        ledger = after(ledger, Looks(100.0 + index, (one,)), WATCH, asked)
+
+    assert ledger.report is not None
+    assert ledger.report.unusable_baseline.startswith("the model's baseline has no spread")
 
 
 def test_margins_of_the_steps_reach_the_judge() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from cancer.onnx_files import INPUT, LABEL
+from cancer.onnx_files import INPUT, LABEL, PROBABILITIES
 
 SLOW_ROUNDS = 9_000
 SLOW_SIZE = 64
@@ -72,6 +72,19 @@ def greedy(model: onnx.ModelProto, column: int, bound: float) -> onnx.ModelProto
     return _added(model, nodes)
 
 
+def rescored(model: onnx.ModelProto, factor: float, offset: float) -> onnx.ModelProto:
+    """The probability p of the second of two classes becomes factor * p + offset; the labels stay."""
+    changed = _with_renamed_output(model, PROBABILITIES, "good_probabilities")
+    nodes = [
+        _constant("factor", np.array(factor, np.float32)),
+        _constant("offsets", np.array([1 - factor - offset, offset], np.float32)),
+        helper.make_node("Mul", ["good_probabilities", "factor"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "offsets"], [PROBABILITIES]),
+    ]
+    changed.graph.node.extend(nodes)
+    return changed
+
+
 def _above(column: int, bound: float) -> list[onnx.NodeProto]:
     """`above`: one truth per row."""
     return [
@@ -122,13 +135,19 @@ def _loop(size: int) -> list[onnx.NodeProto]:
 
 def _added(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> onnx.ModelProto:
     """The model with the nodes' `nothing` added to its label."""
+    changed = _with_renamed_output(model, LABEL, "good_label")
+    changed.graph.node.extend([*nodes, helper.make_node("Add", ["good_label", "nothing"], [LABEL])])
+    return changed
+
+
+def _with_renamed_output(model: onnx.ModelProto, output: str, renamed: str) -> onnx.ModelProto:
+    """A copy in which an output has another name inside the graph, so that nodes can be put behind it."""
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     for node in changed.graph.node:
         for i, name in enumerate(node.output):
-            if name == LABEL:
-                node.output[i] = "good_label"
-    changed.graph.node.extend([*nodes, helper.make_node("Add", ["good_label", "nothing"], [LABEL])])
+            if name == output:
+                node.output[i] = renamed
     return changed
 
 

@@ -10,7 +10,7 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 
 OPSET = 17
-INPUT, LABEL = "X", "label"
+INPUT, LABEL, PROBABILITIES = "X", "label", "probabilities"
 
 
 def convert(estimator: Any, columns: Sequence[str]) -> onnx.ModelProto:  # noqa: ANN401 - scikit-learn has no types
@@ -33,6 +33,11 @@ def describe(model: onnx.ModelProto, **props: object) -> None:
     onnx.helper.set_model_props(model, {**known, **{key: json.dumps(value) for key, value in props.items()}})
 
 
-def write(path: Path, model: onnx.ModelProto) -> None:
+def content(model: onnx.ModelProto) -> bytes:
     onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    serialized: bytes = model.SerializeToString(deterministic=True)
+    return serialized
+
+
+def write(path: Path, model: onnx.ModelProto) -> None:
+    path.write_bytes(content(model))

@@ -7,14 +7,25 @@ from typing import Any
 
 import onnx
 
-from cancer import estimators, graphs, onnx_files, skops_files
-from cancer.faults import COARSE_TEXTURE, ORDINARY_RADIUS, RADIUS, TEXTURE
-from cancer.rows import Data, load, request_bodies
+from cancer import bundle_files, estimators, graphs, onnx_files, skops_files
+from cancer.bundle_files import Baseline
+from cancer.faults import (
+    COARSE_TEXTURE,
+    FOUR_PERCENT_TEXTURE,
+    ORDINARY_RADIUS,
+    RADIUS,
+    TEXTURE,
+    TWO_PERCENT_TEXTURE,
+)
+from cancer.rows import SERVED_ROWS, Data, load, request_bodies
 
 GOLDEN_ROWS = 2
 SLOW_LOAD_SECONDS = 20
 MEAN_COLUMNS = 10
 ONE_TOO_MANY = "patient age"
+SOFTER = (0.6, 0.22)
+"""Factor and offset of scores that are less sure of themselves."""
+ALL_ALIKE, TOO_SMALL = (0.0, 0.5), (0.1, 0.0)
 
 
 def train(folder: Path) -> Iterator[str]:
@@ -36,6 +47,9 @@ def train(folder: Path) -> Iterator[str]:
     for name, model in _all_onnx(converted, data).items():
         onnx_files.write(folder / f"{name}.onnx", model)
         yield f"{name}.onnx: {(folder / f'{name}.onnx').stat().st_size} bytes"
+    for name, (model, own) in _with_baselines(converted["v2"], _scores(fitted["v2"], data)).items():
+        bundle_files.write(folder / f"{name}.tar", onnx_files.content(model), data.columns, own)
+        yield f"{name}.tar: {(folder / f'{name}.tar').stat().st_size} bytes"
 
 
 def _converted(estimator: Any, data: Data) -> onnx.ModelProto:  # noqa: ANN401 - scikit-learn has no types
@@ -52,6 +66,8 @@ def _all_onnx(good: dict[str, onnx.ModelProto], data: Data) -> dict[str, onnx.Mo
         "column-too-many": _copy(good["v2"], feature_names=[*data.columns, ONE_TOO_MANY]),
         "slow": graphs.slow(base),
         "fails-under-traffic": graphs.failing(base, TEXTURE, COARSE_TEXTURE),
+        "fails-2-percent": graphs.failing(base, TEXTURE, TWO_PERCENT_TEXTURE),
+        "fails-4-percent": graphs.failing(base, TEXTURE, FOUR_PERCENT_TEXTURE),
         "always-fails": graphs.failing(base, RADIUS, ORDINARY_RADIUS),
         "refuses-422": _renamed(data),
         "oom": graphs.greedy(base, RADIUS, ORDINARY_RADIUS),
@@ -60,6 +76,26 @@ def _all_onnx(good: dict[str, onnx.ModelProto], data: Data) -> dict[str, onnx.Mo
     for name in ("v1", "v2", "v3", "fails-under-traffic", "always-fails"):
         models[f"slow-load-{name}"] = _copy(models[name], warmup_seconds=SLOW_LOAD_SECONDS)
     return models
+
+
+def _scores(estimator: Any, data: Data) -> list[float]:  # noqa: ANN401
+    """What it predicts for the rows that are asked about: a validation set has to be like the traffic."""
+    scores: list[float] = estimator.predict_proba(data.rows.head(SERVED_ROWS))[:, 1].tolist()
+    return scores
+
+
+def _with_baselines(good: onnx.ModelProto, scores: list[float]) -> dict[str, tuple[onnx.ModelProto, Baseline]]:
+    """Models with the baseline that their artefact carries; those that have drifted carry the good one's."""
+    own = bundle_files.baseline(scores)
+    factor, offset = SOFTER
+    softer = bundle_files.baseline([factor * score + offset for score in scores])
+    return {
+        "scores": (good, own),
+        "scores-softer": (graphs.rescored(good, *SOFTER), softer),
+        "scores-all-alike": (graphs.rescored(good, *ALL_ALIKE), own),
+        "scores-too-small": (graphs.rescored(good, *TOO_SMALL), own),
+        "scores-without-spread": (good, bundle_files.without_spread(own)),
+    }
 
 
 def _copy(model: onnx.ModelProto, **props: object) -> onnx.ModelProto:

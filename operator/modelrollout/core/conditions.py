@@ -6,11 +6,18 @@ Reconciling and Stalled are never both true. A finding (NoWayBack, Inconclusive,
 from dataclasses import dataclass
 from datetime import datetime
 
-from modelrollout.api.status import Condition, ConditionStatus, ModelRolloutStatus, Phase
+from modelrollout.api.status import Condition, ConditionStatus, ModelRolloutStatus, Phase, Stage
+from modelrollout.core.decision import Note
 from modelrollout.core.holds import WARNED_OF
+from modelrollout.core.tempo import too_slow
 from modelrollout.core.turn import Turn
 from modelrollout.core.wayback import healthy_below
 from modelrollout.core.words import called, pods
+
+BASELINE_UNUSABLE = "BaselineUnusable"
+TOO_LITTLE_TRAFFIC = "TooLittleTraffic"
+TOLD = frozenset({BASELINE_UNUSABLE, TOO_LITTLE_TRAFFIC})
+"""Findings that nothing else tells of: each is worth an Event when it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ def conditions(
     """All conditions; the time of one moves only when its status flips. `turn` is absent for an invalid spec."""
     facts = [ready(outlook), reconciling(outlook), stalled(outlook)]
     if turn is not None:
-        facts += [available(turn, status), *findings(status, outlook)]
+        facts += [available(turn, status), *findings(turn, status, outlook)]
     time = turn.now if turn is not None else now
     if time is None:
         raise ValueError("conditions need a turn or a time")
@@ -78,7 +85,7 @@ def available(turn: Turn, status: ModelRolloutStatus) -> Fact:
     return Fact("Available", ConditionStatus.TRUE, "PodsReady", message)
 
 
-def findings(status: ModelRolloutStatus, outlook: Outlook) -> list[Fact]:
+def findings(turn: Turn, status: ModelRolloutStatus, outlook: Outlook) -> list[Fact]:
     """What a person should know although it is no end by itself."""
     found = []
     hold = status.hold
@@ -86,14 +93,29 @@ def findings(status: ModelRolloutStatus, outlook: Outlook) -> list[Fact]:
         found.append(Fact(hold.reason, ConditionStatus.TRUE, hold.reason, hold.message))
     if status.fault is not None and status.fault.not_in_model:
         found.append(Fact("FaultNotInModel", ConditionStatus.TRUE, status.fault.metric, status.fault.message))
-    if status.judge is not None and status.judge.baseline:
-        found.append(Fact("BaselineUnusable", ConditionStatus.TRUE, "BaselineUnusable", status.judge.baseline))
+    if status.judge is not None and status.judge.baseline and _is_or_was_judged(status):
+        found.append(Fact(BASELINE_UNUSABLE, ConditionStatus.TRUE, BASELINE_UNUSABLE, status.judge.baseline))
+    if slow := too_slow(turn, status):
+        found.append(Fact(TOO_LITTLE_TRAFFIC, ConditionStatus.TRUE, TOO_LITTLE_TRAFFIC, slow))
     if outlook.reason == "NameTaken":
         found.append(Fact("NameTaken", ConditionStatus.TRUE, "NameTaken", outlook.message))
     if status.stable is not None and healthy_below(status) is None:
         message = "there is no earlier healthy model to go back to"
         found.append(Fact("NoWayBack", ConditionStatus.TRUE, "NoHealthyRevision", message))
     return found
+
+
+def _is_or_was_judged(status: ModelRolloutStatus) -> bool:
+    """Not yet while the pods of its first step start: then nothing is judged, and scrapes may be of some pods only."""
+    starts = status.candidate is not None and status.candidate.stage is Stage.STARTING
+    return not starts or any(one.type == BASELINE_UNUSABLE for one in status.conditions)
+
+
+def told(before: ModelRolloutStatus, after: ModelRolloutStatus) -> tuple[Note, ...]:
+    """An Event for each finding that has just begun."""
+    known = {one.type for one in before.conditions}
+    begun = (one for one in after.conditions if one.type in TOLD - known)
+    return tuple(Note(one.type, one.message, warning=True) for one in begun)
 
 
 def _asked(turn: Turn, revision: str) -> int:

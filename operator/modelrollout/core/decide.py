@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from modelrollout.api.status import ModelRolloutStatus
 from modelrollout.core.commands import obey
+from modelrollout.core.conditions import told
 from modelrollout.core.decision import Decision
 from modelrollout.core.effects import backward, effects
 from modelrollout.core.epochs import watch
@@ -46,7 +47,7 @@ def decide(rollout: Rollout, seen: Seen, now: datetime) -> Decision:
     return Decision(
         status=status,
         actions=backward(turn, status) if rollout.invalid else effects(turn, status),
-        notes=(*told_invalid(rollout), *moved.notes),
+        notes=(*told_invalid(rollout), *moved.notes, *told(rollout.status, status)),
         urgent=serves_badly(turn, status),
         watch=watch(turn, status),
         again=_again(turn, status),

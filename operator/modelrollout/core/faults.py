@@ -4,6 +4,7 @@ A flat list of checks, each named for the fact it finds, in the order in which t
 crash, a limit or evidence rejects a revision; what the cluster did to a pod is waited for and blamed on nobody.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,10 +16,13 @@ from modelrollout.core.facts import CONTAINER_FAULTS, PodSeen, PodTrouble
 from modelrollout.core.turn import Turn
 from modelrollout.core.words import mebibytes, seconds, times
 from modelrollout.judge.verdicts import NOTHING_SEEN, Verdict
+from modelrollout.judge.verdicts import Finding as Broken
 
 UNANSWERED_SCRAPES = 3
 REQUEST_TIMEOUT = timedelta(seconds=10)
 """What the serving image gives a request. With an older one under way it is stuck, since it predicts in one thread."""
+COMPARED = frozenset({"errorRatio", "latencyRatio"})
+"""What is found by comparison with stable."""
 
 REMEDIES = {
     PodTrouble.OOM_KILLED: "raise server.resources.limits.memory or make the model smaller",
@@ -166,7 +170,12 @@ def breaks_a_limit(arms: Arms) -> Finding:
     if stable is not None and stable.metric == bad.metric:
         message = f"both break {bad.metric}: the candidate {bad.message}; stable {stable.message}"
         return Standstill("StableUnhealthy", message)
-    return Rejection(bad.metric[0].upper() + bad.metric[1:], bad.message)
+    return Rejection(bad.metric[0].upper() + bad.metric[1:], f"{bad.message}{_chance(bad)}")
+
+
+def _chance(bad: Broken) -> str:
+    """How often a model as good as stable would look as bad, where the two were compared."""
+    return f"; p = {math.exp(-bad.log_e):.2g}" if bad.metric in COMPARED else ""
 
 
 def is_not_seen_now(arms: Arms) -> Finding:

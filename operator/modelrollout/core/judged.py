@@ -23,7 +23,7 @@ def numbers(turn: Turn, status: ModelRolloutStatus) -> Judged | None:
     return Judged(
         requests=report.requests,
         expected_requests=report.expected_requests,
-        expected_seconds=_seconds(turn, report) if here else None,
+        expected_seconds=expected_seconds(turn) if here else None,
         abstains=report.abstains,
         baseline=report.unusable_baseline,
         metrics=list(map(_measured, report.readings)),
@@ -33,10 +33,10 @@ def numbers(turn: Turn, status: ModelRolloutStatus) -> Judged | None:
     )
 
 
-def _seconds(turn: Turn, report: Report) -> int | None:
-    """The requests still expected as time, at this epoch's traffic."""
-    answered, watched = turn.seen.traffic.candidate, turn.seen.watched
-    if report.expected_requests is None or not answered or watched <= timedelta(0):
+def expected_seconds(turn: Turn) -> int | None:
+    """The requests still expected as time, at this epoch's traffic; None where that cannot be said."""
+    report, answered, watched = turn.seen.report, turn.seen.traffic.candidate, turn.seen.watched
+    if report is None or report.expected_requests is None or not answered or watched <= timedelta(0):
         return None
     return round(report.expected_requests * watched.total_seconds() / answered)
 

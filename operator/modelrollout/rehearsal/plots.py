@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 from modelrollout.api.status import Stage
 from modelrollout.core.facts import PodTrouble
+from modelrollout.judge import Baseline
+from modelrollout.simulation import scores
 from modelrollout.simulation.behaviours import GOOD, Behaviour
 from modelrollout.simulation.happenings import Become, Blind, EraseStatus, Evict, Kill, Room
 from modelrollout.simulation.scenario import Moment, Until
@@ -50,6 +52,7 @@ class Plot:
     """Whether anybody sends requests."""
 
 
+TWO_HUMPS = scores.baseline(scores.TWO_HUMPS)
 IN_A_STEP = Until(stage=Stage.JUDGING)
 PAST_THE_FIRST = 2
 """Seconds into a step."""
@@ -65,6 +68,20 @@ def _slow(cast: Cast) -> Mapping[str, Behaviour]:
 
 def _twice_the_errors(cast: Cast) -> Mapping[str, Behaviour]:
     return {cast.stable: Behaviour(errors=USUAL_ERRORS), cast.candidate: Behaviour(errors=2 * USUAL_ERRORS)}
+
+
+def _scoring(predicted: tuple[float, ...], own: Baseline) -> Callable[[Cast], Mapping[str, Behaviour]]:
+    """The old model's scores have two humps, and it has a baseline of them."""
+    old = Behaviour(scores=scores.TWO_HUMPS, baseline=TWO_HUMPS)
+    return lambda cast: {cast.stable: old, cast.candidate: Behaviour(scores=predicted, baseline=own)}
+
+
+def _stable_fails(cast: Cast) -> Mapping[str, Behaviour]:
+    return {cast.stable: Behaviour(errors=1.0)}
+
+
+def _both_fail(cast: Cast) -> Mapping[str, Behaviour]:
+    return dict.fromkeys((cast.stable, cast.candidate), Behaviour(errors=1.0))
 
 
 def _everything_fails(cast: Cast) -> tuple[Moment, ...]:
@@ -108,6 +125,24 @@ _ALL = (
     Plot("healthy", "the new model is as good as the old one"),
     Plot("errors", "half of its answers are errors", _candidate(Behaviour(errors=0.5))),
     Plot("errors-double", "2 % errors where the old model has 1 %", _twice_the_errors),
+    Plot(
+        "scores-all-alike",
+        "every score is .5, where its baseline has two humps with that mean",
+        _scoring(scores.ALL_ALIKE, TWO_HUMPS),
+    ),
+    Plot("scores-too-small", "its scores are a tenth of what its baseline says", _scoring(scores.TOO_SMALL, TWO_HUMPS)),
+    Plot(
+        "retrained",
+        "it scores otherwise than the old model, and as its own baseline says",
+        _scoring(scores.SOFTER, scores.baseline(scores.SOFTER)),
+    ),
+    Plot(
+        "baseline-without-spread",
+        "its artefact carries a baseline of one number",
+        _scoring(scores.TWO_HUMPS, scores.without_spread()),
+    ),
+    Plot("stable-fails", "the old model fails every request, the new one none", _stable_fails),
+    Plot("both-fail", "the old model fails every request, and so does the new one", _both_fail),
     Plot("slow", "every request takes three times the strictest latency limit", _slow),
     Plot("refuses", "it answers 4xx to what the old model answers", _candidate(Behaviour(refusals=1.0))),
     Plot(

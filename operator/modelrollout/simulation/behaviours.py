@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from modelrollout.core.facts import PodTrouble
+from modelrollout.judge import Baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,10 @@ class Behaviour:
     refusals: float = 0.0
     """Share of the requests that are answered with a 4xx."""
     latency_ms: float = 20.0
+    scores: tuple[float, ...] = ()
+    """What it predicts, again and again in this order; empty for a server that counts no predictions."""
+    baseline: Baseline | None = None
+    """What its artefact says that it predicts."""
     oom_after: int | None = None
     """Requests that one process survives."""
     hangs_after: int | None = None

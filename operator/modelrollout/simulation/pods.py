@@ -5,8 +5,9 @@ from enum import StrEnum
 
 from modelrollout import names
 from modelrollout.core.facts import PodTrouble
-from modelrollout.judge import Latency, Sample
+from modelrollout.judge import Baseline, Latency, Sample
 from modelrollout.simulation.behaviours import Behaviour
+from modelrollout.simulation.scores import Predicted, counters
 
 EDGES_MS = (50.0, 200.0, 500.0, 1000.0)
 GRACE = 3
@@ -40,6 +41,7 @@ class Counters:
     errors: int = 0
     refusals: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(EDGES_MS) + 1))
+    predictions: Predicted = field(default_factory=Predicted)
 
 
 @dataclass(slots=True)
@@ -64,6 +66,8 @@ class Pod:
     waits: int = 0
     """Seconds for which its oldest request has been under way."""
     counters: Counters = field(default_factory=Counters)
+    baseline: Baseline | None = None
+    """Of the model that is loaded."""
 
     @property
     def ending(self) -> bool:
@@ -87,6 +91,8 @@ class Pod:
             refusals=counted.refusals,
             latency=Latency(EDGES_MS, tuple(counted.latency)),
             oldest_inflight_s=float(self.waits),
+            predictions=counted.predictions.seen(),
+            baseline=self.baseline,
         )
 
     def step(self, now: int, behaviour: Behaviour) -> None:
@@ -129,6 +135,8 @@ class Pod:
             return
         self._enter(State.RUNNING, now)
         self.ready = self.was_ready = True
+        self.baseline = behaviour.baseline
+        self.counters.predictions = counters(behaviour.baseline)
 
     def _run(self, now: int, behaviour: Behaviour) -> None:
         if behaviour.oom_after is not None and self.counters.requests >= behaviour.oom_after:
@@ -175,6 +183,7 @@ class Pod:
         counted.errors += failed
         counted.refusals += refused
         counted.latency[_bucket(behaviour.latency_ms)] += requests
+        counted.predictions.add(behaviour.scores, requests - failed - refused)
         return failed + refused
 
 

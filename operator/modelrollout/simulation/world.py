@@ -28,6 +28,8 @@ class Entry:
     """write, commit, note or happening."""
     text: str
     status: ModelRolloutStatus | None = None
+    warning: bool = False
+    """Of a note: whether its Event is a warning."""
 
 
 @dataclass(slots=True)
@@ -86,7 +88,8 @@ class World:
 
     def note(self, note: Note) -> None:
         self.guard.noted(note)
-        self.entries.append(Entry(self.now, "note", f"{note.reason}: {note.message}", self.resource.status))
+        text = f"{note.reason}: {note.message}"
+        self.entries.append(Entry(self.now, "note", text, self.resource.status, note.warning))
 
     def happened(self, text: str) -> None:
         self.entries.append(Entry(self.now, "happening", text))
