@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from modelserver.models import Artifact
+from modelserver.ranges import Bound
 
 Features = list[float] | dict[str, float]
 Row = Sequence[float]
@@ -31,23 +32,26 @@ class DoubtfulError(Exception):
 
 
 class Columns:
-    """The model's columns: names (perhaps none), their number, and the largest number its type holds."""
+    """The model's columns: names (perhaps none), their number, the largest number its type holds, and their bounds."""
 
-    def __init__(self, names: Sequence[str], width: int, largest: float) -> None:
+    def __init__(self, names: Sequence[str], width: int, largest: float, bounds: Sequence[Bound] = ()) -> None:
         self.names = tuple(names)
         self.width = width
         self.largest = largest
+        self.bounds = {bound.index: bound for bound in bounds}
+        self._places = {name: index for index, name in enumerate(self.names)}
         self._in_order: Callable[[dict[str, float]], Row] = _getter(self.names)
 
     @classmethod
     def of(cls, artifact: Artifact) -> "Columns":
-        return cls(artifact.metadata.columns, artifact.width, float(np.finfo(artifact.model.dtype).max))
+        metadata = artifact.metadata
+        return cls(metadata.columns, artifact.width, float(np.finfo(artifact.model.dtype).max), metadata.bounds)
 
     def row(self, features: Features) -> Row:
         """Numbers in the model's order.
 
         Raises:
-            DoubtfulError: a count, a name or a size is wrong.
+            DoubtfulError: a count, a name, a size or a bound is wrong.
         """
         if len(features) != self.width:
             raise DoubtfulError
@@ -57,7 +61,14 @@ class Columns:
             raise DoubtfulError from None
         if min(row) < -self.largest or max(row) > self.largest:
             raise DoubtfulError
+        if self.bounds and any(bound.problem(row[index]) for index, bound in self.bounds.items()):
+            raise DoubtfulError
         return row
+
+    def problem(self, column: str | int, value: float) -> str | None:
+        """Why a column, by name or by place, does not take a finite number; None where it does."""
+        bound = self.bounds.get(self._places.get(column, -1) if isinstance(column, str) else column)
+        return bound.problem(value) if bound is not None else None
 
 
 def _getter(names: Sequence[str]) -> Callable[[dict[str, float]], Row]:

@@ -1,5 +1,6 @@
 """Shapes of requests and answers, for the OpenAPI document and the model listing; the hot path does not use them."""
 
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,9 +25,16 @@ class BatchRequest(BaseModel):
     model_version: str | None = None
 
 
+class IntervalAnswer(BaseModel):
+    low: float
+    high: float
+    level: float = Field(description="Share of the truths that lie inside.")
+
+
 class RowAnswer(BaseModel):
     prediction: int | float | str | bool
     probabilities: dict[str, float] | None = Field(None, description="By class; classifiers only.")
+    interval: IntervalAnswer | None = Field(None, description="Regressions only, where the bundle has one.")
     prediction_id: str = Field(description="Carries revision and time; send it back with the true label.")
 
 
@@ -60,6 +68,13 @@ class Failed(BaseModel):
     detail: str
 
 
+class BundleAnswer(BaseModel):
+    name: str
+    version: str
+    code: str | None = Field(None, description="Version of the code that made the model.")
+    data: str | None = Field(None, description="Version of the data that it was made of.")
+
+
 class ServedModel(BaseModel):
     name: str
     version: str
@@ -68,6 +83,7 @@ class ServedModel(BaseModel):
     digest: str
     columns: list[str]
     classes: list[int | float | str | bool]
+    bundle: BundleAnswer | None = None
 
 
 class ModelList(BaseModel):
@@ -103,4 +119,5 @@ def describe(state: State) -> ServedModel:
         digest=state.digest,
         columns=list(metadata.columns),
         classes=list(metadata.classes),
+        bundle=BundleAnswer(**asdict(metadata.origin)) if metadata.origin else None,
     )

@@ -83,7 +83,7 @@ def download(url: str, limits: Limits, signer: Signer | None = None) -> Path:
     Raises:
         StartError: not found, refused, too large, or cut off once more after all the pauses.
     """
-    path, file = _target(limits.folder)
+    path, file = new_file(limits.folder)
     with file:
         progress = _Progress(file)
         pauses = list(limits.pauses_s)
@@ -103,7 +103,8 @@ def download(url: str, limits: Limits, signer: Signer | None = None) -> Path:
                 return path
 
 
-def _target(folder: Path | None) -> tuple[Path, IO[bytes]]:
+def new_file(folder: Path | None) -> tuple[Path, IO[bytes]]:
+    """A file to write to, and its path: in the folder (else a temporary one), or in memory where that is read-only."""
     try:
         descriptor, name = tempfile.mkstemp(prefix="model-", dir=folder)
     except OSError:

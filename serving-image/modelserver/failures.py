@@ -32,6 +32,8 @@ class Cause(StrEnum):
     """The artifact is broken, or of a kind that is not served."""
     FEATURE_MISMATCH = "feature mismatch"
     """The artifact's columns and the model's own do not agree."""
+    LIBRARY_MISMATCH = "library mismatch"
+    """The bundle was made with other versions, and MODEL_STRICT_VERSIONS is set."""
     WARM_UP_FAILED = "warm-up failed"
     """The model loads, but its golden rows do not pass."""
 

@@ -1,7 +1,6 @@
 """Which loader a file gets: by its suffix, else by its first bytes. A loader is imported only when it is needed.
 
-A bundle (a folder or an archive with a manifest) will be one more branch here, which unpacks and comes back with
-the model file inside.
+A bundle (a folder or an archive with a manifest) has been opened before: what comes here is the model's own file.
 """
 
 import logging

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from modelserver import memory
+from modelserver.models import Baseline
 from modelserver.state import Phase, State
 from modelserver.traffic import Counters
 from modelserver.window import Window
@@ -37,7 +38,7 @@ class Health:
 
     def document(self) -> tuple[int, dict[str, Any]]:
         """Status code and body of /health; to be encoded by msgspec, which knows dataclasses."""
-        counters = self._count()
+        counters, baseline = self._count(), self._baseline()
         inflight, oldest_s, standstill_s = self._state.traffic.waiting()
         violations = self._violations(inflight, standstill_s)
         now = time.time()
@@ -50,13 +51,14 @@ class Health:
             "digest": self._state.digest,
             "uptime_s": round(now - self._state.started_ns / 1e9, 3),
             "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
-            "window": self._window.until(counters),
+            "window": self._window.until(counters, baseline),
             "cpu_seconds": time.process_time(),
             "memory_bytes": memory.used_bytes(),
             "memory_limit_bytes": self._memory_limit,
             "inflight": inflight,
             "oldest_inflight_s": round(oldest_s, 3),
             "counters": self._counters(counters),
+            **({"baseline": baseline} if baseline is not None else {}),
         }
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
@@ -66,6 +68,10 @@ class Health:
     def _count(self) -> Counters:
         self._state.traffic.count_overdue(self._state.settings.request_timeout_s)
         return self._state.traffic.snapshot()
+
+    def _baseline(self) -> Baseline | None:
+        artifact = self._state.artifact
+        return artifact.metadata.baseline if artifact is not None else None
 
     def _violations(self, inflight: int, standstill_s: float) -> list[str]:
         # A draining server is on its way out already; a restart would only cut it off.

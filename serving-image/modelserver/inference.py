@@ -12,10 +12,12 @@ from modelserver.bodies import Columns
 from modelserver.models import Artifact, Label, Metadata, Scores
 from modelserver.native import PredictionIds
 from modelserver.refusals import MAX_SHOWN
+from modelserver.scores import Reader
 from modelserver.settings import Settings
 from modelserver.tensors import BadInferenceError, Tensor, rows_of
 
-LABELS, SHARES, IDS = "predict", "predict_proba", "prediction_id"
+LABELS, SHARES, ENDS, IDS = "predict", "predict_proba", "predict_interval", "prediction_id"
+PAIR = 2
 DATATYPES: dict[type, str] = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
 
 
@@ -50,6 +52,13 @@ def label_datatype(metadata: Metadata) -> str:
     return DATATYPES[type(metadata.classes[0])] if metadata.classes else "FP64"
 
 
+def usual_outputs(metadata: Metadata) -> tuple[str, ...]:
+    """Outputs of a request that names none."""
+    if metadata.classes:
+        return LABELS, SHARES
+    return (LABELS, ENDS) if metadata.interval else (LABELS,)
+
+
 def infer_paths(settings: Settings) -> tuple[str, str]:
     """Where this pod's model is asked, without and with its version."""
     name, version = quote(settings.name, safe=""), quote(settings.version, safe="")
@@ -72,7 +81,8 @@ class Infer:
         self._settings = settings
         self._next_id = ids.next
         self._datatype = label_datatype(artifact.metadata)
-        self._usual = (LABELS, SHARES) if artifact.metadata.classes else (LABELS,)
+        self._reader = Reader(artifact.metadata)
+        self._usual = usual_outputs(artifact.metadata)
         self._read = msgspec.json.Decoder(Inference).decode
         self._encode = msgspec.json.Encoder().encode
 
@@ -119,6 +129,9 @@ class Infer:
         if name == SHARES:
             shares = scores.probabilities or []
             return OutputTensor(SHARES, "FP64", [count, len(shares[0])], [one for row in shares for one in row])
+        if name == ENDS:
+            ends = [self._reader.around(scores, row) or () for row in range(count)]
+            return OutputTensor(ENDS, "FP64", [count, PAIR], [end for pair in ends for end in pair])
         labels = [float(one) for one in scores.labels] if self._datatype == "FP64" else scores.labels
         return OutputTensor(LABELS, self._datatype, [count], labels)
 

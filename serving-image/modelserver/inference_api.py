@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from modelserver import __version__
-from modelserver.inference import LABELS, SHARES, label_datatype
+from modelserver.inference import ENDS, LABELS, PAIR, SHARES, label_datatype, usual_outputs
 from modelserver.predict import Predictor
 from modelserver.refusals import MAX_SHOWN
 from modelserver.route import PredictRoute
@@ -176,6 +176,8 @@ def describe(state: State) -> ModelMetadata:
     outputs = [TensorMetadata(name=LABELS, datatype=label_datatype(artifact.metadata), shape=[-1])]
     if classes := artifact.metadata.classes:
         outputs.append(TensorMetadata(name=SHARES, datatype="FP64", shape=[-1, len(classes)]))
+    if ENDS in usual_outputs(artifact.metadata):
+        outputs.append(TensorMetadata(name=ENDS, datatype="FP64", shape=[-1, PAIR]))
     return ModelMetadata(
         name=state.settings.name,
         versions=[state.settings.version],

@@ -37,6 +37,11 @@ class TrafficCollector(Collector):
         predictions = CounterMetricFamily("model_predictions", "Rows predicted.", labels=_NAMES)
         predictions.add_metric(self._labels, counters.prediction_count)
         yield predictions
+        unusual = CounterMetricFamily(
+            "model_rows_outside_usual_ranges", "Rows predicted that are not like the bundle's sample.", labels=_NAMES
+        )
+        unusual.add_metric(self._labels, counters.unusual_rows)
+        yield unusual
         info = InfoMetricFamily("model", "The model that is served.")
         info.add_metric([], {"name": self._labels[0], "version": self._labels[1], "revision": self._labels[2],
                              "digest": self._state.digest or ""})  # fmt: skip

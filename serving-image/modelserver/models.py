@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelserver.failures import Cause, StartError
+from modelserver.outputs import Interval
+from modelserver.ranges import Bound, Usual
 
 Label = int | float | str | bool
 Rows = NDArray[np.floating]
@@ -37,6 +39,37 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """Answers to the golden rows, in their order."""
+
+    scores: Scores
+    tolerance: float
+    """Of a number n: tolerance * max(1, |n|)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Predictions of the validation set as the judge compares with them, one number per row: see `scores`."""
+
+    count: int
+    mean: float
+    sd: float
+    edges: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+    """One more than edges, where there are any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a bundle calls itself, and what it was made of."""
+
+    name: str
+    version: str
+    code: str | None = None
+    data: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """What an artifact says about its model."""
 
@@ -48,6 +81,14 @@ class Metadata:
     """Rows that have to pass before the model is ready."""
     warm_up_seconds: float = 0.0
     """The golden rows are run again and again for this long before the model is ready."""
+    expected: Expected | None = None
+    baseline: Baseline | None = None
+    interval: Interval | None = None
+    bounds: tuple[Bound, ...] = ()
+    """Columns that do not take every number."""
+    usual: Usual | None = None
+    origin: Origin | None = None
+    """Of a bundle."""
 
 
 @dataclass(frozen=True, slots=True)

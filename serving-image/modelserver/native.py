@@ -16,18 +16,26 @@ from modelserver.settings import Settings
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DoubtfulError)
 
 
+class Between(msgspec.Struct):
+    low: float
+    high: float
+    level: float
+
+
 class Prediction(msgspec.Struct, omit_defaults=True):
     prediction: Label
     model_version: str
     prediction_id: str
     latency_ms: float
     probabilities: dict[str, float] | None = None
+    interval: Between | None = None
 
 
 class BatchRow(msgspec.Struct, omit_defaults=True):
     prediction: Label
     prediction_id: str
     probabilities: dict[str, float] | None = None
+    interval: Between | None = None
 
 
 class BatchPrediction(msgspec.Struct):
@@ -67,8 +75,16 @@ class OneRow:
             raise explain(body, self._columns, "features") from None
 
     def write(self, _: Asked, scores: Scores, latency_ms: float) -> bytes:
+        reader = self._reader
         return self._write(
-            Prediction(scores.labels[0], self._version, self._next_id(), latency_ms, self._reader.by_class(scores, 0))
+            Prediction(
+                scores.labels[0],
+                self._version,
+                self._next_id(),
+                latency_ms,
+                reader.by_class(scores, 0),
+                between(reader, scores, 0) if reader.interval else None,
+            )
         )
 
 
@@ -93,6 +109,15 @@ class ManyRows:
         raise explain(body, self._columns, "rows")
 
     def write(self, _: Asked, scores: Scores, latency_ms: float) -> bytes:
-        by_class = self._reader.by_class
+        reader, by_class = self._reader, self._reader.by_class
         rows = [BatchRow(label, self._next_id(), by_class(scores, i)) for i, label in enumerate(scores.labels)]
+        if reader.interval:
+            for i, row in enumerate(rows):
+                row.interval = between(reader, scores, i)
         return self._write(BatchPrediction(rows, self._version, latency_ms))
+
+
+def between(reader: Reader, scores: Scores, row: int) -> Between | None:
+    """The interval of one row, as it is answered."""
+    ends = reader.around(scores, row)
+    return Between(*ends, reader.interval.level) if ends and reader.interval else None

@@ -19,6 +19,7 @@ from modelserver.bodies import Columns
 from modelserver.inference import Infer, InferWithBytes, infer_paths
 from modelserver.models import Artifact, Rows, Scores
 from modelserver.native import ManyRows, OneRow, PredictionIds
+from modelserver.ranges import Watch
 from modelserver.refusals import RefusedError, other_version
 from modelserver.scores import Reader, check_count, check_finite
 from modelserver.settings import Settings
@@ -46,12 +47,14 @@ class Predictor:
     """Answers predict requests with one model; not to be shared between threads."""
 
     def __init__(self, artifact: Artifact, settings: Settings, traffic: Traffic) -> None:
-        columns, self._reader = Columns.of(artifact), Reader(artifact.metadata.classes)
+        columns, self._reader = Columns.of(artifact), Reader(artifact.metadata)
         ids = PredictionIds(settings.revision)
         self._one = OneRow(columns, self._reader, settings, ids)
         self._many = ManyRows(columns, self._reader, settings, ids)
         self._infer = Infer(artifact, settings, ids)
         self._model = artifact.model
+        usual = artifact.metadata.usual
+        self._watch = Watch(usual, artifact.model.dtype) if usual is not None else None
         self._settings = settings
         self._traffic = traffic
         self._waiting: list[Waiting] = []
@@ -111,11 +114,14 @@ class Predictor:
     def _predict(self, together: Sequence[Waiting]) -> None:
         rows = [row for one in together for row in one.asked.rows]
         try:
-            scores = self._score(np.array(rows, dtype=self._model.dtype))
+            taken = np.array(rows, dtype=self._model.dtype)
+            scores = self._score(taken)
             check_count(scores, len(rows))
         except Exception as error:  # noqa: BLE001 - whatever a model raises is its error, and the pod lives on
             self._sort_out(together, error)
             return
+        if self._watch is not None:
+            self._traffic.count_unusual(self._watch.outside(taken))
         first = 0
         for one in together:
             last = first + len(one.asked.rows)

@@ -103,8 +103,11 @@ def _problems_of_row(row: Any, columns: Columns, loc: Location) -> Iterator[Prob
         yield Problem("features_type", loc, "has to be a list of numbers or an object of numbers by column")
         return
     for key, value in values:
+        place = (*loc, key[:MAX_SHOWN] if isinstance(key, str) else key)
         if message := wrong_number(value, columns.largest):
-            yield Problem("finite_number", (*loc, key[:MAX_SHOWN] if isinstance(key, str) else key), message)
+            yield Problem("finite_number", place, message)
+        elif message := columns.problem(key, value):
+            yield Problem("out_of_range", place, message)
 
 
 def _problems_of_names(row: Mapping[str, Any], columns: Columns, loc: Location) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ class of two, or the index of the class of more, counted per class for at most 2
 import math
 from collections.abc import Sequence
 
-from modelserver.models import Label, Scores
+from modelserver.models import Label, Metadata, Scores
 
 MAX_COUNTED_CLASSES = 20
 BINARY = 2
@@ -57,11 +57,12 @@ def prediction_edges(classes: Sequence[Label]) -> tuple[float, ...]:
 
 
 class Reader:
-    """Reads scores for a model with these classes; empty for a regression."""
+    """Reads scores for a model with these classes (none for a regression) and perhaps an interval."""
 
-    def __init__(self, classes: Sequence[Label]) -> None:
-        self._names = [str(label) for label in classes]
-        self._index = {label: float(i) for i, label in enumerate(classes)}
+    def __init__(self, metadata: Metadata) -> None:
+        self._names = [str(label) for label in metadata.classes]
+        self._index = {label: float(i) for i, label in enumerate(metadata.classes)}
+        self.interval = metadata.interval
 
     def values(self, scores: Scores) -> list[float]:
         """One number per row; a label that is no number and has no class counts for nothing."""
@@ -80,3 +81,8 @@ class Reader:
         if len(self._names) != len(shares):
             return {str(i): share for i, share in enumerate(shares)}
         return dict(zip(self._names, shares, strict=True))
+
+    def around(self, scores: Scores, row: int) -> tuple[float, float] | None:
+        """The ends of one row's interval; None where the model has none."""
+        label = scores.labels[row]
+        return self.interval.around(label) if self.interval is not None and not isinstance(label, str) else None

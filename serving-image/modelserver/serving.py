@@ -15,7 +15,7 @@ import uvloop
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from modelserver import formats, sources
+from modelserver import bundles, sources
 from modelserver.app import App
 from modelserver.connections import LINGER_S, Connection, Door
 from modelserver.predict import Predictor
@@ -59,7 +59,7 @@ class Serving(threading.Thread):
 
     def _load(self) -> Predictor:
         fetched = sources.fetch(self._state.settings)
-        artifact = formats.load(fetched, self._state.settings.trust)
+        artifact = bundles.load(fetched, self._state.settings)
         warm_up(artifact)
         self._state.loaded(fetched, artifact)
         return Predictor(artifact, self._state.settings, self._state.traffic)

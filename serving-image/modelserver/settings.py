@@ -27,7 +27,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     uri: str = Field(validation_alias=AliasChoices("MODEL_URI", "MODEL_PATH"))
-    """Where the model is: a path, file://, http://, https://, s3:// or gs://."""
+    """Where the model or bundle is: a path, file://, http://, https://, s3:// or gs://."""
     name: str = Field("model", validation_alias="MODEL_NAME")
     version: str = Field("0", validation_alias="MODEL_VERSION")
     revision: str = Field("local", validation_alias="MODEL_REVISION")
@@ -35,6 +35,8 @@ class Settings(BaseModel):
     sha256: Digest | None = Field(None, validation_alias="MODEL_SHA256")
     trust: Annotated[tuple[str, ...], CommaList] = Field((), validation_alias="MODEL_TRUST")
     """Trusted beyond the default: "pickle" for joblib and pickle files, or names of types in a skops file."""
+    strict_versions: bool = Field(False, validation_alias="MODEL_STRICT_VERSIONS")
+    """Refuse a bundle that was made with other minor versions of the libraries; a warning where this is false."""
     latency_edges_ms: Annotated[tuple[Annotated[float, Field(gt=0)], ...], CommaList] = Field(
         (), validation_alias="MODEL_LATENCY_EDGES_MS"
     )

@@ -1,7 +1,7 @@
 """Where models come from: an address becomes a file on this machine, checked.
 
 One function per kind of address; what it returns is a path, and the digest of what lies there. Folders and archives
-(bundles) will be unpacked between fetching and loading, so nothing here looks inside a file.
+(bundles) are opened between fetching and loading, so nothing here looks inside a file.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from modelserver import objects
 from modelserver.download import Limits, download
 from modelserver.failures import Cause, StartError
+from modelserver.manifest import MANIFEST
 from modelserver.settings import Settings
 
 
@@ -24,7 +25,7 @@ class Fetched:
     name: str
     """The last part of the address; its suffix tells the format."""
     digest: str
-    """ "sha256:" and the hexadecimal digest of the bytes."""
+    """ "sha256:" and the hexadecimal digest of the bytes; of a folder, those of its manifest, which has the model's."""
 
 
 def fetch(settings: Settings) -> Fetched:
@@ -34,7 +35,7 @@ def fetch(settings: Settings) -> Fetched:
         StartError: the model is not there, too large, or not the one that MODEL_SHA256 promises.
     """
     path, name = _locate(settings)
-    fetched = Fetched(path, name, f"sha256:{_sha256(path)}")
+    fetched = Fetched(path, name, f"sha256:{_sha256(path / MANIFEST if path.is_dir() else path)}")
     if settings.sha256 and fetched.digest != f"sha256:{settings.sha256}":
         raise StartError(
             Cause.CHECKSUM_MISMATCH,
@@ -65,7 +66,9 @@ def _locate(settings: Settings) -> tuple[Path, str]:
 
 def _local(settings: Settings, path: Path) -> tuple[Path, str]:
     if path.is_dir():
-        raise StartError(Cause.UNREADABLE_MODEL, f"{path} is a folder; name the model file in it")
+        if (path / MANIFEST).is_file():
+            return path, path.name
+        raise StartError(Cause.UNREADABLE_MODEL, f"{path} is a folder without a {MANIFEST}; name the model file in it")
     if not path.is_file():
         raise StartError(Cause.MODEL_NOT_FOUND, f"there is no file {path}; is the volume mounted?")
     size = path.stat().st_size

@@ -41,7 +41,9 @@ class State:
 
     def loaded(self, fetched: Fetched, artifact: Artifact) -> None:
         self.digest = fetched.digest
-        self.traffic.use_prediction_edges(prediction_edges(artifact.metadata.classes))
+        baseline = artifact.metadata.baseline
+        own = baseline.edges if baseline is not None else ()
+        self.traffic.use_prediction_edges(own or prediction_edges(artifact.metadata.classes))
         self.artifact = artifact
 
     def open(self) -> None:

@@ -53,7 +53,7 @@ class Numbers:
 
 
 def rows_of(tensors: Sequence[Tensor], raw: bytes | None, columns: Columns) -> list[Row]:
-    """Rows in the model's order, all finite; `raw` is what follows the JSON, None where nothing may.
+    """Rows in the model's order, finite and in their ranges; `raw` is what follows the JSON, None where nothing may.
 
     Raises:
         BadInferenceError: naming the tensor and what is wrong with it.
@@ -67,8 +67,19 @@ def rows_of(tensors: Sequence[Tensor], raw: bytes | None, columns: Columns) -> l
             if message := wrong_number(value, columns.largest):
                 raise BadInferenceError(f"inputs[{i}].data[{j}]", message)
     if len(numbers) == 1 and (numbers[0].name not in columns.names or columns.width == 1):
-        return _matrix(numbers[0], columns.width)
-    return _by_name(numbers, columns)
+        rows = _matrix(numbers[0], columns.width)
+    else:
+        rows = _by_name(numbers, columns)
+    _check_bounds(rows, columns)
+    return rows
+
+
+def _check_bounds(rows: Sequence[Row], columns: Columns) -> None:
+    for number, row in enumerate(rows):
+        for index in columns.bounds:
+            if message := columns.problem(index, row[index]):
+                name = columns.names[index][:MAX_SHOWN] if columns.names else index
+                raise BadInferenceError("inputs", f'row {number}: column "{name}" {message}')
 
 
 def _binary_chunks(tensors: Sequence[Tensor], raw: bytes | None) -> Iterator[bytes | None]:

@@ -48,6 +48,8 @@ class Counters:
     prediction_sum: float
     prediction_sum_squares: float
     prediction_counts: tuple[int, ...]
+    unusual_rows: int = 0
+    """Predicted, though not like the sample in the model's bundle."""
 
 
 class Traffic:
@@ -67,7 +69,7 @@ class Traffic:
         self._requests = self._errors = self._refusals = 0
         self._latency_counts = [0] * (len(edges_ms) + 1)
         self._latency_sum_ms = 0.0
-        self._prediction_count = 0
+        self._prediction_count = self._unusual_rows = 0
         self._prediction_sum = self._prediction_sum_squares = 0.0
         self.use_prediction_edges(())
 
@@ -125,7 +127,14 @@ class Traffic:
                 prediction_sum=self._prediction_sum,
                 prediction_sum_squares=self._prediction_sum_squares,
                 prediction_counts=tuple(self._prediction_counts),
+                unusual_rows=self._unusual_rows,
             )
+
+    def count_unusual(self, rows: int) -> None:
+        """So many of the rows just predicted have a value outside its column's usual range."""
+        if not self._frozen:
+            with self._lock:
+                self._unusual_rows += rows
 
     def waiting(self) -> tuple[int, float, float]:
         """Requests under way, age of the oldest, and seconds in which none was finished while one waited."""

@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from modelserver.buckets import quantile
+from modelserver.models import Baseline
 from modelserver.traffic import Counters
 
 SECONDS = 60
@@ -22,6 +23,7 @@ class WindowStats:
     p95_ms: float | None
     p99_ms: float | None
     prediction_drift: float | None = None
+    """How far the mean prediction is from the baseline's, in its standard deviations; the judge uses its own."""
 
 
 class Window:
@@ -37,7 +39,7 @@ class Window:
         while len(self._snapshots) > 1 and self._snapshots[1][0] <= now - SECONDS:
             self._snapshots.popleft()
 
-    def until(self, counters: Counters) -> WindowStats:
+    def until(self, counters: Counters, baseline: Baseline | None = None) -> WindowStats:
         origin = self._snapshots[0][1] if self._snapshots else counters
         requests = counters.requests - origin.requests
         errors = counters.errors - origin.errors
@@ -52,4 +54,13 @@ class Window:
             p50_ms=quantile(self._edges_ms, latencies, 0.50),
             p95_ms=quantile(self._edges_ms, latencies, 0.95),
             p99_ms=quantile(self._edges_ms, latencies, 0.99),
+            prediction_drift=_drift(origin, counters, baseline),
         )
+
+
+def _drift(origin: Counters, counters: Counters, baseline: Baseline | None) -> float | None:
+    predicted = counters.prediction_count - origin.prediction_count
+    if baseline is None or not predicted or not baseline.sd:
+        return None
+    mean = (counters.prediction_sum - origin.prediction_sum) / predicted
+    return (mean - baseline.mean) / baseline.sd

@@ -100,12 +100,13 @@ def test_the_same_inputs_make_the_same_deployment() -> None:
     assert deployment(rollout(), source(), 4) == deployment(rollout(), source(), 4)
 
 
-def test_checksum_and_trust_reach_the_server() -> None:
-    model = MODEL | {"sha256": "ab" * 32, "trust": ["pickle"]}
+def test_checksum_trust_and_strictness_reach_the_server() -> None:
+    model = MODEL | {"sha256": "ab" * 32, "trust": ["pickle"], "strictVersions": True}
 
     variables = env_of(deployment(rollout(), source(model=model), 1))
 
     assert (variables["MODEL_SHA256"], variables["MODEL_TRUST"]) == ("ab" * 32, "pickle")
+    assert variables["MODEL_STRICT_VERSIONS"] == "true"
 
 
 def test_every_latency_limit_is_an_exact_edge_in_ascending_order() -> None:

@@ -217,7 +217,7 @@ def test_another_checksum_is_refused_with_both(tmp_path: Path) -> None:
 
 BAD_ADDRESSES = {
     "/nowhere/m.onnx": "model not found: there is no file /nowhere/m.onnx; is the volume mounted?",
-    "/": "unreadable model: / is a folder; name the model file in it",
+    "/": "unreadable model: / is a folder without a bundle.json; name the model file in it",
     "ftp://bucket/m.onnx": 'bad setting: "ftp://bucket/m.onnx" has the scheme ftp, which this image does not serve; '
     "use a path, file://, http://, https://, s3:// or gs://",
     "s3://bucket": 'bad setting: "s3://bucket" has to be s3://BUCKET/PATH/TO/model.onnx',

@@ -31,6 +31,8 @@ class Model(Block):
     """Checksum of the artefact; a pod that downloads anything else does not start."""
     trust: Annotated[list[str] | None, Field(max_length=4)] = None
     """Formats that run code when they are loaded and that you accept for this model; "pickle" is the only one."""
+    strict_versions: bool | None = None
+    """Refuse a bundle made with other minor versions of its libraries; a warning in the pod's log where left out."""
 
 
 class Server(Block):

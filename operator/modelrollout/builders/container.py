@@ -69,6 +69,7 @@ def _model_env(rollout: Rollout, source: RevisionSource) -> list[dict[str, Any]]
         "MODEL_REVISION": source.revision,
         "MODEL_SHA256": model.get("sha256"),
         "MODEL_TRUST": ",".join(model.get("trust") or ()),
+        "MODEL_STRICT_VERSIONS": "true" if model.get("strictVersions") else "",
         "MODEL_LATENCY_EDGES_MS": _edges(rollout.spec.health.limits if rollout.spec else None),
     }
     return [{"name": name, "value": value} for name, value in variables.items() if value]
