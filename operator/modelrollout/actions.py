@@ -12,7 +12,7 @@ from modelrollout.builders import deployment as deployments
 from modelrollout.builders.autoscaler import autoscaler
 from modelrollout.builders.controller_revision import controller_revision
 from modelrollout.builders.disruption_budget import disruption_budget
-from modelrollout.builders.manifests import is_applied
+from modelrollout.builders.manifests import is_applied, repaired_metadata
 from modelrollout.builders.service import preview_service, service
 from modelrollout.core.decision import (
     Action,
@@ -207,10 +207,7 @@ async def _ensure(scene: Scene, resource: Resource, name: str, manifest: Object 
 
 
 def _with_our_metadata(known: Object, manifest: Object) -> Object:
-    repaired = copy.deepcopy(known)
-    for part in ("labels", "annotations"):
-        repaired["metadata"][part] = (known["metadata"].get(part) or {}) | manifest["metadata"][part]
-    return repaired
+    return copy.deepcopy(known) | {"metadata": repaired_metadata(known, manifest)}
 
 
 def _has_labels(known: Object, manifest: Object) -> bool:

@@ -5,7 +5,7 @@ from builders.values import SELECTOR, rollout
 from modelrollout import names
 from modelrollout.builders.autoscaler import autoscaler
 from modelrollout.builders.disruption_budget import disruption_budget
-from modelrollout.builders.manifests import applied_hash, is_applied
+from modelrollout.builders.manifests import applied_hash, is_applied, repaired_metadata
 from modelrollout.builders.service import preview_service, service
 
 OURS = {
@@ -84,7 +84,7 @@ def test_labels_and_annotations_are_passed_on_but_not_those_of_tools() -> None:
     meta = disruption_budget(parent, SELECTOR)["metadata"]
 
     assert meta["labels"] == OURS | {"team": "growth"}
-    assert meta["annotations"].keys() == {"cost/centre", names.APPLIED_ANNOTATION}
+    assert meta["annotations"].keys() == {"cost/centre", names.APPLIED_ANNOTATION, names.PASSED_ON_ANNOTATION}
 
 
 def test_a_webhook_that_changes_what_we_wrote_causes_no_second_write() -> None:
@@ -105,3 +105,26 @@ def test_the_selector_of_a_service_is_no_part_of_its_hash_but_that_of_a_budget_i
 
     assert applied_hash(service(rollout(), SELECTOR)) == applied_hash(service(rollout(), other))
     assert applied_hash(disruption_budget(rollout(), SELECTOR)) != applied_hash(disruption_budget(rollout(), other))
+
+
+def test_a_child_names_the_keys_that_came_from_people() -> None:
+    parent = rollout(
+        {"service": {"annotations": {"cloud/zone": "a"}}}, labels={"team": "growth"}, annotations={"a": "1"}
+    )
+
+    assert service(parent, SELECTOR)["metadata"]["annotations"][names.PASSED_ON_ANNOTATION] == (
+        '{"annotations":["a","cloud/zone"],"labels":["team"]}'
+    )
+
+
+def test_a_child_that_passes_nothing_on_says_so_by_saying_nothing() -> None:
+    assert list(service(rollout(), SELECTOR)["metadata"]["annotations"]) == [names.APPLIED_ANNOTATION]
+
+
+def test_labels_that_are_taken_back_go_and_those_of_others_stay() -> None:
+    live = service(rollout(labels={"team": "growth", "tier": "1"}), SELECTOR)
+    live["metadata"]["labels"]["mesh"] = "yes"
+
+    repaired = repaired_metadata(live, service(rollout(labels={"tier": "2"}), SELECTOR))
+
+    assert repaired["labels"] == OURS | {"tier": "2", "mesh": "yes"}

@@ -144,6 +144,19 @@ def test_a_command_is_done(text: str, known: ModelRolloutStatus, after: Wishes) 
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pause v2 c1", "pause v2: it stays where it is until resume"),
+        ("promote-all v2 c1", "promote-all v2: it goes on to the end without waiting for evidence, pauses and bake"),
+        ("mark v1 c1", "mark v1: it is not gone back to by itself any more"),
+        ("restart v1 c1", "restart v1: its pods are to restart one after the other"),
+    ],
+)
+def test_the_event_says_once_what_was_asked_and_what_that_does(text: str, said: str) -> None:
+    assert obeyed(asked(text, JUDGED)).notes[0].message == said
+
+
+@pytest.mark.parametrize(
     ("verb", "outcome", "reason", "message"),
     [
         ("rollback", Outcome.ABORTED, "RolledBackByPerson", "rolled back by a person"),

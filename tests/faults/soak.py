@@ -104,6 +104,18 @@ class Soak:
         spread = sum((x - mean_x) ** 2 for x, _ in points)
         return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
 
+    def lines(self, minutes: float) -> list[str]:
+        """What is said at the end."""
+        counts = {
+            "rollouts": self.rollouts,
+            "writes": TOTAL.writes,
+            "faults": TOTAL.faults.total(),
+            "checked invariants": TOTAL.invariants.total(),
+        }
+        each_minute = ", ".join(f"{count / minutes:,.0f} {what}" for what, count in counts.items())
+        grows = f"memory grows by {self.slope:.3f} KiB a rollout (limit {MOST_GROWTH})"
+        return [f"\n{minutes:g} minutes; a minute: {each_minute}", f"{grows}; tasks {sorted(set(self.tasks))}"]
+
     def hoards(self) -> list[str]:
         """What grows that should not."""
         found = []
@@ -127,10 +139,7 @@ def main() -> int:
     asked = parser.parse_args()
     soak = Soak(asked.seed)
     wrong = soak.run(60 * asked.minutes)
-    print(
-        f"\n{soak.rollouts} rollouts; memory grows by {soak.slope:.3f} KiB a rollout; tasks {sorted(set(soak.tasks))}"
-    )
-    print("\n".join([*TOTAL.lines(), *wrong]))
+    print("\n".join([*soak.lines(asked.minutes), *TOTAL.lines(), *wrong]))
     return 1 if wrong else 0
 
 

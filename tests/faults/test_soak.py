@@ -1,7 +1,7 @@
 """The soak for a few seconds, and that it tells growth from none."""
 
 import pytest
-from faults.soak import MOST_GROWTH, Soak
+from faults.soak import MOST_GROWTH, WARM, Soak
 
 
 def test_random_rollouts_under_random_faults_break_nothing() -> None:
@@ -10,6 +10,16 @@ def test_random_rollouts_under_random_faults_break_nothing() -> None:
     assert soak.play(40) == []
     assert len(soak.tasks) == 2
     assert max(soak.tasks) - min(soak.tasks) <= 2
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_five_minutes_of_random_rollouts_break_nothing_and_hoard_nothing() -> None:
+    """A cut of `make soak`, long enough that growth would show."""
+    soak = Soak(seed=5)
+
+    assert soak.run(300) == []
+    assert len(soak.memory) > 2 * WARM
 
 
 @pytest.mark.parametrize(("kib", "says"), [(0.1, ""), (2.0, "memory grows by 2.00 KiB a rollout")])

@@ -33,6 +33,7 @@ from modelrollout.kube.resources import (
 from modelrollout.kube.writer import NameTaken, Writer
 from modelrollout.rollouts import parse
 
+MODEL = {"model": {"uri": "file:///m"}}
 AUTOSCALED = {"model": {"uri": "file:///m"}, "autoscaling": {"maxReplicas": 9, "targetCPUUtilization": 70}}
 PREVIEW = names.revision_selector("churn", "bbbb")
 
@@ -52,6 +53,17 @@ async def carried(world: World, *actions: Action, **spec: Any) -> list[str]:
     for action in actions:
         await carry_out(action, scene(world, **spec))
     return world.written[before:]
+
+
+def all_annotations(world: World) -> dict[str, str]:
+    """The Service's."""
+    service = world.api.server.get(SERVICES, "churn")
+    return dict(service["metadata"]["annotations"]) if service is not None else {}
+
+
+def annotations_of(world: World) -> dict[str, str]:
+    """Those of the Service that are not the operator's own."""
+    return {key: value for key, value in all_annotations(world).items() if not key.startswith(names.GROUP)}
 
 
 def asleep(world: World) -> World:
@@ -183,6 +195,38 @@ async def test_our_labels_are_put_back_and_others_stay() -> None:
     assert await carried(world, EnsureService(STABLE)) == ["update services churn"]
     labels = world.api.server.get(SERVICES, "churn")["metadata"]["labels"]  # type: ignore[index]
     assert (labels[names.APP_NAME_LABEL], labels["team"]) == ("churn", "risk")
+
+
+async def test_what_a_person_takes_back_goes_and_what_others_added_stays() -> None:
+    world, annotated = World(), {"annotations": {"cloud/internal": "true", "cloud/zone": "a"}}
+    await carried(world, EnsureService(STABLE), **MODEL, service=annotated)
+    theirs = world.api.server.get(SERVICES, "churn")
+    assert theirs is not None
+    theirs["metadata"]["annotations"]["cloud/address"] = "10.0.0.7"
+    world.stores[SERVICES].put(world.api.server.put(SERVICES, theirs))
+
+    less = {"annotations": {"cloud/zone": "b"}}
+    assert await carried(world, EnsureService(STABLE), EnsureService(STABLE), **MODEL, service=less) == [
+        "update services churn"
+    ]
+    assert annotations_of(world) == {"cloud/zone": "b", "cloud/address": "10.0.0.7"}
+
+    assert await carried(world, EnsureService(STABLE), EnsureService(STABLE)) == ["update services churn"]
+    assert annotations_of(world) == {"cloud/address": "10.0.0.7"}
+    assert names.PASSED_ON_ANNOTATION not in all_annotations(world)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"annotations": "cloud/zone"}', '{"annotations": [[1], null]}'])
+async def test_a_list_of_keys_that_somebody_edited_takes_nothing_away(text: str) -> None:
+    world = World()
+    await carried(world, EnsureService(STABLE), **MODEL, service={"annotations": {"cloud/zone": "a"}})
+    edited = world.api.server.get(SERVICES, "churn")
+    assert edited is not None
+    edited["metadata"]["annotations"][names.PASSED_ON_ANNOTATION] = text
+    world.stores[SERVICES].put(world.api.server.put(SERVICES, edited))
+
+    await carried(world, EnsureService(STABLE))
+    assert annotations_of(world) == {"cloud/zone": "a"}
 
 
 async def test_the_budget_moves_with_promotion_and_a_change_by_hand_is_repaired() -> None:

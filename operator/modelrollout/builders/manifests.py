@@ -1,10 +1,13 @@
 """What all manifests have in common: labels and annotations that come from the rollout, the owner, the applied hash.
 
 A mutating webhook may change what we write. Comparing the live object with ours would then find a difference for
-ever, so each manifest carries a hash of itself, and a live object that carries the same hash needs no write.
+ever, so each manifest carries a hash of itself, and a live object that carries the same hash needs no write. It also
+carries the names of the keys that came from people, so that one that they take back is taken away from the child, too,
+and what somebody else has put there stays.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +29,7 @@ _TOOL_DOMAINS = (
 child for a thing of its own, and kubectl's copy of the last applied manifest would be a wrong one."""
 
 _OURS = frozenset({names.APP_NAME_LABEL, names.APP_VERSION_LABEL, names.APP_MANAGED_BY_LABEL})
+_PARTS = ("labels", "annotations")
 _MOVED_BY_DECISIONS = {"Service": "selector", "Deployment": "replicas"}
 """Fields under spec that decisions write on their own, outside the builders."""
 
@@ -91,10 +95,43 @@ def _without(value: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def sealed(manifest: Manifest) -> Manifest:
-    """The manifest with its own hash in the applied annotation."""
+    """The manifest with the keys it passes on and with its own hash, each in an annotation."""
+    manifest = _recorded(manifest)
     meta = manifest["metadata"]
     kept = meta["annotations"] | {names.APPLIED_ANNOTATION: applied_hash(manifest)}
     return manifest | {"metadata": meta | {"annotations": kept}}
+
+
+def _recorded(manifest: Manifest) -> Manifest:
+    """The manifest with the keys that came from people; without any there is nothing to record."""
+    meta = manifest["metadata"]
+    passed_on = {part: sorted(key for key in meta[part] if not _is_ours(key)) for part in _PARTS}
+    if not any(passed_on.values()):
+        return manifest
+    kept = meta["annotations"] | {names.PASSED_ON_ANNOTATION: revisions.canonical(passed_on)}
+    return manifest | {"metadata": meta | {"annotations": kept}}
+
+
+def repaired_metadata(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The live object's metadata with the manifest's labels and annotations, without what it passed on before."""
+    known, wanted = live["metadata"], manifest["metadata"]
+    former = _passed_on_before(known)
+    return {**known, **{part: _kept(known, part, former) | wanted[part] for part in _PARTS}}
+
+
+def _kept(known: Mapping[str, Any], part: str, former: Mapping[str, list[Any]]) -> dict[str, str]:
+    gone = [names.PASSED_ON_ANNOTATION, *former.get(part, ())]
+    return {key: value for key, value in (known.get(part) or {}).items() if key not in gone}
+
+
+def _passed_on_before(known: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The keys recorded on a live object; a record that somebody has edited by hand is none."""
+    try:
+        found = json.loads((known.get("annotations") or {}).get(names.PASSED_ON_ANNOTATION, "{}"))
+    except ValueError:
+        return {}
+    recorded = found if isinstance(found, dict) else {}
+    return {part: keys for part, keys in recorded.items() if isinstance(keys, list)}
 
 
 def is_applied(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
@@ -105,6 +142,10 @@ def is_applied(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
 
 def _passed_on(keys: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in sorted(keys.items()) if key not in _OURS and not _is_a_tools(key)}
+
+
+def _is_ours(key: str) -> bool:
+    return key in _OURS or key.partition("/")[0] == names.GROUP
 
 
 def _is_a_tools(key: str) -> bool:

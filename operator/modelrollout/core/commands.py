@@ -29,6 +29,17 @@ RESTART = "restart"
 BACKWARD = frozenset({"abort", "rollback", "undo", "mark"})
 """What people may ask for even while the spec cannot be followed."""
 RESTARTED = "its pods restart one after the other"
+"""Said once the restart's mark was seen; until then it is `SAID`."""
+SAID = {
+    "pause": "it stays where it is until resume",
+    "resume": "it goes on",
+    "promote": "it goes on without waiting here any longer",
+    "promote-all": "it goes on to the end without waiting for evidence, pauses and bake",
+    "retry": "it is tried again",
+    "mark": "it is not gone back to by itself any more",
+    RESTART: "its pods are to restart one after the other",
+}
+"""What a command has done, where the notes of what it has done do not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,7 @@ def _carry_out(turn: Turn, status: ModelRolloutStatus, command: Command) -> Move
 
 
 def _answered(turn: Turn, moved: Moved, command: Command, refusal: str) -> Moved:
-    message = refusal or "; ".join(note.message for note in moved.notes) or f"{command.verb} {command.revision}"
+    message = refusal or "; ".join(note.message for note in moved.notes) or SAID.get(command.verb, "done")
     last = LastCommand(
         id=command.id,
         verb=command.verb,
