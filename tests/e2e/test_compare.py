@@ -1,18 +1,26 @@
 """What the stories under examples/compare-* leave out: comparisons that end in no promotion, watched for longer."""
 
+from dataclasses import replace
+
 import pytest
 from e2e.acts import LIGHT, candidate, roll_out, serving, stays
 from e2e.specs import Spec, model_of, spec
 
+from modelrollout.traffic.records import Kind
+from modelrollout.traffic.summary import summarise
 from stage.kube import Object
-from stage.models import expecting
+from stage.models import expecting, rows
 from stage.programs import Programs
 from stage.rollout import Rollout, is_true
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(600)]
 
 COMPARING = {"interval": "1s", "compare": {}}
 ONE_STEP = {"canary": {"steps": [{"weight": 50}]}}
+DEFAULT_STEPS = {"canary": {}}
+MANY = replace(LIGHT, rate=150)
+PROVEN_SECONDS = 480
+"""To tell 1.2 times as slow from as fast takes long where latencies scatter."""
 MINUTE = 300
 """Looks, a fifth of a second apart."""
 
@@ -23,6 +31,19 @@ def comparing(model: str | Spec, **changes: object) -> Spec:
 
 def outcomes(obj: Object) -> list[tuple[str, str]]:
     return [(entry["version"], entry["outcome"]) for entry in obj["status"]["history"]]
+
+
+async def test_a_candidate_as_good_as_stable_is_promoted_by_the_defaults_without_an_error_in_either_arm(
+    prepared: Programs, churn: Rollout
+) -> None:
+    asked = spec("v2", health=COMPARING, strategy=DEFAULT_STEPS, replicas=4)
+    async with serving(prepared, churn, asked, rows(), MANY) as now:
+        await roll_out(churn, model_of("v2", "2.0.1"))
+        await churn.until_condition("Ready", PROVEN_SECONDS)
+    counted = summarise(now.load.records)
+    print(f"promoted after {len(now.load.records)} requests of both arms")  # noqa: T201
+    assert set(counted.kinds) == {Kind.ANSWERED}
+    assert outcomes(await churn.get()) == [("2.0.0", "Promoted"), ("2.0.1", "Promoted")]
 
 
 async def test_without_traffic_a_candidate_is_never_promoted(churn: Rollout) -> None:

@@ -26,6 +26,8 @@ ONE_TOO_MANY = "patient age"
 SOFTER = (0.6, 0.22)
 """Factor and offset of scores that are less sure of themselves."""
 ALL_ALIKE, TOO_SMALL = (0.0, 0.5), (0.1, 0.0)
+AS_THEY_ARE = (0.9999, 0.00005)
+"""All but nothing is changed, in the same nodes as the others have: two nodes take a twentieth of a request's time."""
 
 
 def train(folder: Path) -> Iterator[str]:
@@ -86,16 +88,19 @@ def _scores(estimator: Any, data: Data) -> list[float]:  # noqa: ANN401
 
 def _with_baselines(good: onnx.ModelProto, scores: list[float]) -> dict[str, tuple[onnx.ModelProto, Baseline]]:
     """Models with the baseline that their artefact carries; those that have drifted carry the good one's."""
-    own = bundle_files.baseline(scores)
-    factor, offset = SOFTER
-    softer = bundle_files.baseline([factor * score + offset for score in scores])
+    own, softer = (_baseline(scores, *how) for how in (AS_THEY_ARE, SOFTER))
+    right = graphs.rescored(good, *AS_THEY_ARE)
     return {
-        "scores": (good, own),
+        "scores": (right, own),
         "scores-softer": (graphs.rescored(good, *SOFTER), softer),
         "scores-all-alike": (graphs.rescored(good, *ALL_ALIKE), own),
         "scores-too-small": (graphs.rescored(good, *TOO_SMALL), own),
-        "scores-without-spread": (good, bundle_files.without_spread(own)),
+        "scores-without-spread": (right, bundle_files.without_spread(own)),
     }
+
+
+def _baseline(scores: list[float], factor: float, offset: float) -> Baseline:
+    return bundle_files.baseline([factor * score + offset for score in scores])
 
 
 def _copy(model: onnx.ModelProto, **props: object) -> onnx.ModelProto:

@@ -4,7 +4,6 @@ A step without the traffic for a decision is not dangerous, since without eviden
 the rollout. It is said as soon as the traffic is known, and not only when the deadline is over.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 
 from modelrollout.api.status import Candidate, ModelRolloutStatus, Stage
@@ -30,7 +29,7 @@ def too_slow(turn: Turn, status: ModelRolloutStatus) -> str:
     if not stop.samples or stop.preview or not _is_measured(turn, candidate) or _will_pass(turn, candidate):
         return ""
     found = expected(Arms(_share(stop), ERRORS, stop.samples), aims_of(turn.spec.health))
-    return late(replace(found, doubled=None), _rate(turn), _share(stop), turn.spec.decision_deadline)
+    return late(found, _rate(turn), _share(stop), turn.spec.decision_deadline)
 
 
 def _is_measured(turn: Turn, candidate: Candidate) -> bool:

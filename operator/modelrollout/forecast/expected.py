@@ -96,8 +96,10 @@ def _level(arms: Arms, probability: float) -> float:
     return (arms.earlier + 1) * math.log(2) - math.log(probability)
 
 
-def _doubled(arms: Arms, aims: Aims) -> float:
-    """By the comparison, or by the limit where that is faster."""
+def _doubled(arms: Arms, aims: Aims) -> float | None:
+    """By the comparison, or by the limit where that is faster; twice no errors are none."""
+    if not arms.error_rate:
+        return None
     compared = errors.worse(arms.error_rate, DOUBLED, arms.share)
     found = requests_until(compared, _level(arms, aims.false_rollback_rate * aims.errors_share))
     limited = _doubled_alone(arms, aims)
@@ -106,7 +108,7 @@ def _doubled(arms: Arms, aims: Aims) -> float:
 
 def _doubled_alone(arms: Arms, aims: Aims) -> float | None:
     """By the limit alone."""
-    if aims.error_limit is None:
+    if aims.error_limit is None or not arms.error_rate:
         return None
     bets = errors.above(min(1.0, DOUBLED * arms.error_rate), arms.share, aims.error_limit)
     return requests_until(bets, -math.log(aims.false_rollback_rate * aims.limits_share / max(1, aims.limits)))
