@@ -29,6 +29,7 @@ MASKS = (
     (re.compile(r"\b\d+ of (the last )?\d+(?! pods?\b)"), "# of #"),
     (re.compile(r"\b\d+(\.\d+)? %(?=\))"), "# %"),
     (re.compile(r"\b\d+\.\d+ s\b"), "# s"),
+    (re.compile(r"[+-]\d+(\.\d+)? standard deviations\b"), "# standard deviations"),
     (re.compile(r", (all|most) on (\S+POD)"), r", most on \2"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),
     (re.compile(r", highest seen \d+Mi\b"), ""),

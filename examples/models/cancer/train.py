@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx
 
-from cancer import estimators, graphs, onnx_files, skops_files
+from cancer import bundles, estimators, graphs, onnx_files, skops_files
 from cancer.faults import COARSE_TEXTURE, ORDINARY_RADIUS, RADIUS, TEXTURE
 from cancer.rows import Data, load, request_bodies
 
@@ -36,6 +36,8 @@ def train(folder: Path) -> Iterator[str]:
     for name, model in _all_onnx(converted, data).items():
         onnx_files.write(folder / f"{name}.onnx", model)
         yield f"{name}.onnx: {(folder / f'{name}.onnx').stat().st_size} bytes"
+    bundles.write(folder, data)
+    yield "v2.tar.gz, drifts.tar.gz: bundles of v2 and v3"
 
 
 def _converted(estimator: Any, data: Data) -> onnx.ModelProto:  # noqa: ANN401 - scikit-learn has no types
