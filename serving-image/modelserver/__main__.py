@@ -1,4 +1,7 @@
-"""`python -m modelserver`: exit code 0 after a graceful stop, 1 when the model cannot be served."""
+"""`python -m modelserver`: exit code 0 after a graceful stop, 1 when the model cannot be served.
+
+With words behind it, such as `bundle --help`, it runs the tools for those who make models instead.
+"""
 
 import logging
 import os
@@ -14,6 +17,10 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def main() -> int:
     for name in ONE_THREAD:  # one core per replica; more threads only wait for each other
         os.environ.setdefault(name, "1")
+    if words := sys.argv[1:]:
+        from modelserver.making import command  # noqa: PLC0415 - a server has no use for it
+
+        return command.main(words)
     from modelserver import lifecycle, logs  # noqa: PLC0415 - numpy reads the variables when it is imported
 
     try:

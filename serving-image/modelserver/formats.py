@@ -27,7 +27,7 @@ def load(fetched: Fetched, trust: Sequence[str]) -> Artifact:
 
 
 def _load(fetched: Fetched, trust: Sequence[str]) -> Artifact:
-    match _format(fetched):
+    match kind_of(fetched):
         case "onnx":
             from modelserver import onnx_format  # noqa: PLC0415 - onnxruntime is for ONNX models only
 
@@ -53,7 +53,12 @@ def _load_pickle(fetched: Fetched, trust: Sequence[str]) -> Artifact:
     return sklearn_format.load_pickle(fetched.path)
 
 
-def _format(fetched: Fetched) -> str:
+def kind_of(fetched: Fetched) -> str:
+    """The format: onnx, skops or pickle.
+
+    Raises:
+        StartError: it is none of them.
+    """
     name = fetched.name.lower()
     if name.endswith((".onnx", ".skops")):
         return name.rpartition(".")[2]

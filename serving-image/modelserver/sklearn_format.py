@@ -101,9 +101,11 @@ def _artifact(loaded: Any, kind: str) -> Artifact:  # noqa: ANN401
     width = getattr(estimator, "n_features_in_", None)
     if width is None:
         raise StartError(Cause.UNREADABLE_MODEL, "the estimator is not fitted: it has no n_features_in_")
-    columns = wrapped.get("feature_columns", getattr(estimator, "feature_names_in_", ()))
+    own = tuple(map(str, getattr(estimator, "feature_names_in_", ())))
+    columns = tuple(map(str, wrapped.get("feature_columns", own)))
+    _check_names(columns, own)
     metadata = Metadata(
-        columns=tuple(map(str, columns)),
+        columns=columns,
         classes=tuple(_classes(estimator)),
         golden_rows=tuple(tuple(map(float, row)) for row in wrapped.get("golden_rows", ())),
         warm_up_seconds=float(wrapped.get("warmup_seconds", 0.0)),
@@ -113,6 +115,16 @@ def _artifact(loaded: Any, kind: str) -> Artifact:  # noqa: ANN401
     # Rows come as arrays in the order of the names, which scikit-learn would point out for every request.
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
     return Artifact(SklearnModel(estimator), int(width), kind, metadata)
+
+
+def _check_names(listed: Sequence[str], own: Sequence[str]) -> None:
+    """The artifact's columns and those the estimator was fitted with; another number is told apart later."""
+    for number, (name, other) in enumerate(zip(listed, own, strict=False)):
+        if name != other and len(listed) == len(own):
+            raise StartError(
+                Cause.FEATURE_MISMATCH,
+                f'column {number} is "{name[:50]}" in the artifact and "{other[:50]}" in its estimator',
+            )
 
 
 def _classes(estimator: Any) -> list[Label]:  # noqa: ANN401

@@ -32,6 +32,7 @@ MASKS = (
     (re.compile(r"\bp = [0-9.e-]+"), "p = #"),
     (re.compile(r"\bmoved by [+-]?[0-9.e-]+"), "moved by #"),
     (re.compile(r"\b\d+\.\d+ s\b"), "# s"),
+    (re.compile(r"[+-]\d+(\.\d+)? standard deviations\b"), "# standard deviations"),
     (re.compile(r", (all|most) on (\S+POD)"), r", most on \2"),
     (re.compile(r", on several pods"), ", most on churn-POD"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),

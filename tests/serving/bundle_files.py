@@ -75,6 +75,6 @@ def archive_of(parent: Path, members: list[tuple[tarfile.TarInfo, bytes]], name:
     return path
 
 
-def loaded(path: Path, **environment: str) -> Artifact:
+def loaded(path: Path | str, **environment: str) -> Artifact:
     own = settings(MODEL_URI=str(path), **environment)
     return bundles.load(sources.fetch(own), own)

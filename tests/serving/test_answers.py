@@ -76,6 +76,7 @@ async def test_models_and_versions_name_what_is_served() -> None:
         "digest": "sha256:0",
         "columns": ["a", "b", "c"],
         "classes": [],
+        "bundle": None,
     }
 
     assert (await server.client.get("/v1/models")).json() == {"models": [expected]}

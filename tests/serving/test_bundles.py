@@ -1,12 +1,15 @@
 """Bundles: what is loaded, and what is refused in which words."""
 
 import hashlib
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from serving.bundle_files import BASELINE, GOLDEN, archive, classifier, files, folder, loaded
-from serving.processes import running
+from serving.processes import LOOPBACK, running
 from serving.test_start import failed
 
 from modelserver import libraries
@@ -16,7 +19,7 @@ from modelserver.models import Origin
 from modelserver.warmup import warm_up
 
 
-def refusal(path: Path, **environment: str) -> str:
+def refusal(path: Path | str, **environment: str) -> str:
     with pytest.raises(StartError) as failure:
         warm_up(loaded(path, **environment))
     return str(failure.value)
@@ -189,6 +192,25 @@ def test_other_libraries_are_warned_of_and_refused_where_that_is_asked(
     assert refusal(path, MODEL_STRICT_VERSIONS="true") == (
         f"library mismatch: {said}; make it anew with this image's, or leave out strictVersions"
     )
+
+
+def test_a_bundle_is_fetched_like_any_model(tmp_path: Path) -> None:
+    path = archive(tmp_path, files(golden=GOLDEN))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    with ThreadingHTTPServer((LOOPBACK, 0), partial(Quiet, directory=str(tmp_path))) as shop:
+        threading.Thread(target=shop.serve_forever, daemon=True).start()
+        uri = f"http://{LOOPBACK}:{shop.server_port}/{path.name}"
+        warm_up(loaded(uri, MODEL_SHA256=digest, MODEL_CACHE_DIR=str(tmp_path)))
+        found = refusal(uri, MODEL_SHA256="0" * 64, MODEL_CACHE_DIR=str(tmp_path))
+        shop.shutdown()
+
+    assert found == f"checksum mismatch: {uri} has sha256 {digest}, the spec asks for {'0' * 64}"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 def test_a_bundle_that_contradicts_itself_ends_the_process_with_one_sentence(tmp_path: Path) -> None:

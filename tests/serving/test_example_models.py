@@ -8,13 +8,18 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from cancer.faults import fails
 from cancer.train import train
+from scrape.healths import TARGET
+from serving import bundle_files
 from serving.apps import loaded, served
 from serving.processes import SERVING_IMAGE
 
+from modelrollout.judge import Sample, drift
+from modelrollout.scrape.answer import read
 from modelserver.models import Artifact
 from modelserver.warmup import Time, warm_up
 
@@ -36,6 +41,22 @@ def warmed(path: Path) -> Artifact:
     artifact = loaded(path)
     warm_up(artifact, Passing().time())
     return artifact
+
+
+@pytest.mark.parametrize(("name", "answer"), [("scores", "undecided"), ("scores-all-alike", "drifted")])
+async def test_bundles_are_judged_by_their_baseline_on_the_rows_that_clients_send(
+    models: Path, rows: list[dict[str, float]], name: str, answer: str
+) -> None:
+    server = served(bundle_files.loaded(models / f"{name}.tar"))
+
+    for first in range(0, len(rows), 100):
+        assert (await server.batch(*rows[first : first + 100])).status_code == 200
+
+    sample = read(msgspec.json.encode({**server.health.document()[1], "pod_uid": TARGET.uid}), TARGET)
+    assert isinstance(sample, Sample)
+    assert sample.baseline is not None
+    moved = drift.moved(sample.predictions, sample.baseline, 2.0, 0.001)
+    assert moved.answer == answer
 
 
 def test_training_twice_writes_the_same_bytes(models: Path, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ class Data:
 
     columns: list[str]
     rows: Any
+    labels: Any
+    """1 is benign."""
     train: Any
     train_labels: Any
     test: Any
@@ -28,7 +30,7 @@ def load() -> Data:
     train, test, train_labels, test_labels = train_test_split(
         frame, labels, test_size=TEST_SHARE, random_state=SEED, stratify=labels
     )
-    return Data(list(frame.columns), frame, train, train_labels, test, test_labels)
+    return Data(list(frame.columns), frame, labels, train, train_labels, test, test_labels)
 
 
 def request_bodies(data: Data) -> list[dict[str, dict[str, float]]]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from modelrollout.cli.loading import load
+from modelrollout.cli.models import WHOLE_LINE, bundle, check
 from modelrollout.cli.planning import plan
 from modelrollout.cli.simulating import simulate
 from modelrollout.settings import DEFAULT_SERVER_IMAGE, LogFormat, OutputFormat, ScrapeVia, Settings
@@ -157,3 +158,5 @@ def _operate(settings: Settings, log_format: LogFormat) -> int:
 app.command()(plan)
 app.command()(simulate)
 app.command()(load)
+app.command(context_settings=WHOLE_LINE)(bundle)
+app.command(context_settings=WHOLE_LINE)(check)
