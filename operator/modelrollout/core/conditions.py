@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from modelrollout.api.status import Condition, ConditionStatus, ModelRolloutStatus, Phase
+from modelrollout.core.aliases import UNRESOLVED, sentence
+from modelrollout.core.facts import ASKING
 from modelrollout.core.holds import WARNED_OF
 from modelrollout.core.turn import Turn
 from modelrollout.core.wayback import healthy_below
@@ -40,7 +42,7 @@ def conditions(
     """All conditions; the time of one moves only when its status flips. `turn` is absent for an invalid spec."""
     facts = [ready(outlook), reconciling(outlook), stalled(outlook)]
     if turn is not None:
-        facts += [available(turn, status), *findings(status, outlook)]
+        facts += [available(turn, status), *findings(status, outlook), *unresolved(turn)]
     time = turn.now if turn is not None else now
     if time is None:
         raise ValueError("conditions need a turn or a time")
@@ -94,6 +96,13 @@ def findings(status: ModelRolloutStatus, outlook: Outlook) -> list[Fact]:
         message = "there is no earlier healthy model to go back to"
         found.append(Fact("NoWayBack", ConditionStatus.TRUE, "NoHealthyRevision", message))
     return found
+
+
+def unresolved(turn: Turn) -> list[Fact]:
+    """That the registry which the spec names cannot be asked, while that is so."""
+    if turn.trouble is None or turn.trouble.reason == ASKING:
+        return []
+    return [Fact(UNRESOLVED, ConditionStatus.TRUE, turn.trouble.reason, sentence(turn))]
 
 
 def _asked(turn: Turn, revision: str) -> int:

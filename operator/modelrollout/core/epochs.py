@@ -112,7 +112,7 @@ def watch(turn: Turn, status: ModelRolloutStatus) -> Watch | None:
             outside,
             of_candidate(turn, candidate),
             1 / epochs,
-            counts=not (is_paused(turn, status) or turn.rollout.invalid),
+            counts=not (is_paused(turn, status) or turn.unfollowed),
             shared=candidate.routing is Routing.SHARED,
             margins=_margins(turn, status, candidate),
         )
