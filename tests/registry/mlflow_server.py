@@ -35,7 +35,7 @@ class Mlflow:
         described = f"artifact_path: model\nflavors: {flavor!r}\n".encode()
         for file, body in ({"MLmodel": described} | files).items():
             path = f"{run['artifact_uri'].removeprefix('mlflow-artifacts:/')}/model/{file}"
-            put = httpx.put(f"{self.url}/api/2.0/mlflow-artifacts/artifacts/{path}", content=body, timeout=30)
+            put = httpx.put(f"{self.url}/api/2.0/mlflow-artifacts/artifacts/{path}", content=body, timeout=120)
             put.raise_for_status()
         source = f"{run['artifact_uri']}/model"
         made = self._ask("POST", "model-versions/create", {"name": name, "source": source, "run_id": run["run_id"]})
@@ -52,7 +52,7 @@ class Mlflow:
         self._ask("POST", "registered-models/alias", {"name": name, "alias": alias, "version": version})
 
     def _ask(self, method: str, path: str, body: dict[str, Any]) -> Any:
-        answer = httpx.request(method, f"{self.url}/api/2.0/mlflow/{path}", json=body, timeout=30)
+        answer = httpx.request(method, f"{self.url}/api/2.0/mlflow/{path}", json=body, timeout=120)
         answer.raise_for_status()
         return answer.json()
 

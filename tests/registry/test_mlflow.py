@@ -52,7 +52,7 @@ def asked(server: Mlflow, uri: str) -> Found | RegistryTrouble:
     """What the operator's own client learns of an alias."""
 
     async def ask() -> Found | RegistryTrouble:
-        door, named = HttpRegistries(30), registered.parsed(uri)
+        door, named = HttpRegistries(120), registered.parsed(uri)
         assert named is not None
         try:
             return await door.ask(Declared("prod", server.url), named)
