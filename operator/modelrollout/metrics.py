@@ -30,6 +30,9 @@ class Metrics:
         self._calls = self._counter("api_calls_total", "Calls to the API server", ["verb", "kind", "code"])
         self._scrapes = self._counter("scrapes_total", "Scrapes of pods, by result", ["result"])
         self._missed = self._counter("missed_events_total", "Changes that only the regular list found", [])
+        self._registry_requests = self._counter(
+            "registry_requests_total", "Requests to registries", ["registry", "result"]
+        )
         self._phase = self._gauge("rollout_phase", "1 for the phase a rollout is in", ["namespace", "name", "phase"])
         self._judge = self._gauge(
             "rollout_judge",
@@ -52,6 +55,10 @@ class Metrics:
         """Scrapes that ended alike: answered, failed or unsent."""
         if count:
             self._scrapes.labels(result).inc(count)
+
+    def registry_asked(self, registry: str, result: str) -> None:
+        """One answer of a model registry: ok, or why there is none."""
+        self._registry_requests.labels(registry, result).inc()
 
     def missed_event(self) -> None:
         self._missed.inc()

@@ -29,6 +29,8 @@ APP_VERSION_LABEL = "app.kubernetes.io/version"
 APP_MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 
 SERVER_CONTAINER = "server"
+CACHE_VOLUME = "model-cache"
+"""A volume of the user's pod template: mounted into the server, it keeps artefacts for all pods of its node."""
 SERVING_PORT = 8080
 HEALTH_PORT = 8081
 

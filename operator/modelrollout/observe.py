@@ -5,7 +5,7 @@ asks anybody anything. An object of one of our names that is not ours is somebod
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from modelrollout import names
 from modelrollout.builders import deployment as deployments
 from modelrollout.builders.record import source_from_record
 from modelrollout.core.facts import (
+    AliasSeen,
     DeploymentSeen,
     PodSeen,
     PodTrouble,
@@ -43,6 +44,10 @@ class Around:
     """An object that has one of our names without being ours, found when we tried to create ours."""
     refused: str = ""
     """The write that the API server refuses, in its words."""
+    registries: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of the declared registries by name."""
+    alias: AliasSeen | None = None
+    """What is known of the alias that the spec names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ def seen(rollout: Rollout, around: Around, ledger: Ledger, glance: Glance) -> Se
         packed=ledger.packed,
         compared=ledger.compared,
         report=ledger.report,
+        registries=around.registries,
+        alias=around.alias,
     )
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from modelrollout.registry.declared import declared
+
 DEFAULT_SERVER_IMAGE = "modelrollout-server:0.1.0"
 
 
@@ -54,6 +56,13 @@ class Settings(BaseModel):
     writes_per_second: Annotated[float, Field(gt=0)] = 20.0
     """Writes to children that are not urgent; after a burst of five times as many."""
 
+    registries: tuple[str, ...] = ()
+    """Model registries that specs may name, as NAME=URL; the first one is meant where a spec names none."""
+    registry_secrets: str = ""
+    """Folder with a folder of credentials for each registry, by its name; none are sent where empty."""
+    registry_seconds: Annotated[float, Field(ge=1, le=86_400)] = 30.0
+    """Seconds between two requests for the same alias."""
+
     strata_log: str = ""
     """Folder for logs of strata, which `modelrollout judge` reads; none are written where empty."""
 
@@ -64,6 +73,12 @@ class Settings(BaseModel):
         if lease and not (namespace and slash and name):
             raise ValueError(f'lease is "{lease}"; write namespace/name, for instance modelrollout-system/modelrollout')
         return lease
+
+    @field_validator("registries")
+    @classmethod
+    def _can_be_read(cls, registries: tuple[str, ...]) -> tuple[str, ...]:
+        declared(registries)
+        return registries
 
     @property
     def scopes(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from modelserver.failures import Cause, StartError
 from modelserver.objects import Remote
-from modelserver.signatures import Signer
+from modelserver.signatures import Signing
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,9 @@ TOO_MANY_REQUESTS = 429
 class Limits:
     max_bytes: int
     folder: Path | None = None
+    """Where a file of its own is made; the system's temporary folder where it is left out."""
+    path: Path | None = None
+    """The file to make, which may not be there yet; it counts before the folder."""
     pauses_s: tuple[float, ...] = PAUSES_S
     sleep: Callable[[float], None] = time.sleep
 
@@ -77,13 +80,13 @@ class _Progress:
         self.received = 0
 
 
-def download(url: str, limits: Limits, signer: Signer | None = None) -> Path:
+def download(url: str, limits: Limits, signer: Signing | None = None) -> Path:
     """Fetch the address into a file of its own and return its path; with a signer, every request is signed.
 
     Raises:
         StartError: not found, refused, too large, or cut off once more after all the pauses.
     """
-    path, file = new_file(limits.folder)
+    path, file = _target(limits)
     with file:
         progress = _Progress(file)
         pauses = list(limits.pauses_s)
@@ -101,6 +104,12 @@ def download(url: str, limits: Limits, signer: Signer | None = None) -> Path:
             else:
                 logger.info("downloaded %s: %d bytes", url, progress.received)
                 return path
+
+
+def _target(limits: Limits) -> tuple[Path, IO[bytes]]:
+    if limits.path is not None:
+        return limits.path, limits.path.open("xb")
+    return new_file(limits.folder)
 
 
 def new_file(folder: Path | None) -> tuple[Path, IO[bytes]]:

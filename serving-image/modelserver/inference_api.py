@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from modelserver import __version__
-from modelserver.inference import ENDS, LABELS, PAIR, SHARES, label_datatype, usual_outputs
+from modelserver.inference import ENDS, LABELS, PAIR, SHARES, infer_paths, label_datatype, usual_outputs
 from modelserver.predict import Predictor
 from modelserver.refusals import MAX_SHOWN
 from modelserver.route import PredictRoute
@@ -138,7 +138,7 @@ def _model_routes(router: APIRouter, state: State) -> None:
 
 
 def _infer_routes(router: APIRouter, predictor: Predictor, state: State) -> None:
-    whole = PredictRoute(predictor.infer, predictor, state)
+    whole = PredictRoute(predictor.paths()[infer_paths(state.settings)[0]], predictor, state)
     documents: dict[str, Any] = {"response_model": InferAnswer, "responses": RESPONSES, "openapi_extra": EXTRA}
 
     @router.post("/models/{name}/infer", **documents)

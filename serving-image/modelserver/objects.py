@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 from modelserver.failures import Cause, StartError
-from modelserver.signatures import Credentials, Signer
+from modelserver.signatures import Credentials, Signer, Signing
 
 UNRESERVED = "/-_.~"
 GOOGLE = "https://storage.googleapis.com"
@@ -20,7 +20,7 @@ class Remote:
     """Where an object is fetched, and by whose right."""
 
     url: str
-    signer: Signer | None = None
+    signer: Signing | None = None
 
 
 def locate(uri: str, environment: Mapping[str, str]) -> Remote:

@@ -21,6 +21,7 @@ from modelserver.models import Artifact, Rows, Scores
 from modelserver.native import ManyRows, OneRow, PredictionIds
 from modelserver.ranges import Watch
 from modelserver.refusals import RefusedError, other_version
+from modelserver.request_log import RequestLog
 from modelserver.scores import Reader, check_count, check_finite
 from modelserver.settings import Settings
 from modelserver.traffic import Flight, Outcome, Traffic
@@ -48,6 +49,7 @@ class Predictor:
 
     def __init__(self, artifact: Artifact, settings: Settings, traffic: Traffic) -> None:
         columns, self._reader = Columns.of(artifact), Reader(artifact.metadata)
+        self._log = RequestLog(settings, columns.names, traffic.clock)
         ids = PredictionIds(settings.revision)
         self._one = OneRow(columns, self._reader, settings, ids)
         self._many = ManyRows(columns, self._reader, settings, ids)
@@ -63,7 +65,8 @@ class Predictor:
     def paths(self) -> dict[str, Take]:
         """Where predict requests are posted to, and what takes them."""
         own: dict[str, Take] = {"/v1/predict": self.one, "/predict": self.one, "/v1/predict/batch": self.batch}
-        return {**own, **dict.fromkeys(infer_paths(self._settings), self.infer)}
+        takes = {**own, **dict.fromkeys(infer_paths(self._settings), self.infer)}
+        return {path: self._log.around(path, take) for path, take in takes.items()}
 
     def one(self, body: bytes, flight: Flight, answer: Answer) -> None:
         """Take the body of a `/v1/predict`."""
@@ -79,7 +82,8 @@ class Predictor:
 
     def infer_with_bytes(self, header_bytes: int) -> Take:
         """What takes such a body whose numbers follow its JSON."""
-        return partial(self.take, InferWithBytes(self._infer, header_bytes))
+        take = partial(self.take, InferWithBytes(self._infer, header_bytes))
+        return self._log.around(infer_paths(self._settings)[0], take)
 
     def take(self, shape: Shape, body: bytes, flight: Flight, answer: Answer) -> None:
         """Refuse the body at once, or answer it at the end of this turn of the running loop."""

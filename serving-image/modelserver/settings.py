@@ -27,7 +27,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     uri: str = Field(validation_alias=AliasChoices("MODEL_URI", "MODEL_PATH"))
-    """Where the model or bundle is: a path, file://, http://, https://, s3:// or gs://."""
+    """Where the model or bundle is: a path, file://, http://, https://, s3://, gs://, or models:/NAME/VERSION."""
     name: str = Field("model", validation_alias="MODEL_NAME")
     version: str = Field("0", validation_alias="MODEL_VERSION")
     revision: str = Field("local", validation_alias="MODEL_REVISION")
@@ -54,7 +54,11 @@ class Settings(BaseModel):
     max_bytes: int = Field(4 * GIB, gt=0, validation_alias="MODEL_MAX_BYTES")
     """Largest artifact that is loaded, in bytes."""
     cache_dir: Path | None = Field(None, validation_alias="MODEL_CACHE_DIR")
-    """Where downloads are kept; without it the system's temporary folder."""
+    """A folder that pods share: what is pinned by MODEL_SHA256 is downloaded into it once. None where left out."""
+    request_log_share: float = Field(0.0, ge=0, le=1, validation_alias="REQUEST_LOG_SHARE")
+    """Share of the predict requests that are logged, one JSON line each."""
+    request_log_features: Annotated[tuple[str, ...], CommaList] = Field((), validation_alias="REQUEST_LOG_FEATURES")
+    """Columns whose values are logged with them, or "*" for all; no value is logged where it is left out."""
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", validation_alias="MODEL_LOG_LEVEL")
 
     @classmethod

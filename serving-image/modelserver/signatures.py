@@ -9,10 +9,18 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from urllib.parse import urlsplit
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
+
+
+class Signing(Protocol):
+    """Proves who asks for an address."""
+
+    def headers(self, url: str, now: datetime, /) -> dict[str, str]:
+        """Headers to send with a GET of this address; `now` is UTC."""
 
 
 @dataclass(frozen=True, slots=True)

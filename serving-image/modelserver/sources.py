@@ -4,17 +4,24 @@ One function per kind of address; what it returns is a path, and the digest of w
 (bundles) are opened between fetching and loading, so nothing here looks inside a file.
 """
 
-import hashlib
+import logging
 import os
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from modelserver import objects
+from modelserver import cache, objects, registered
 from modelserver.download import Limits, download
 from modelserver.failures import Cause, StartError
 from modelserver.manifest import MANIFEST
+from modelserver.objects import Remote
 from modelserver.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+SMALL = 1024 * 1024
+"""Most bytes of what a registry says about a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,10 @@ def fetch(settings: Settings) -> Fetched:
 
 def _locate(settings: Settings) -> tuple[Path, str]:
     address = urlsplit(settings.uri)
-    if address.scheme in {"http", "https"}:
-        limits = Limits(max_bytes=settings.max_bytes, folder=settings.cache_dir)
-        return download(settings.uri, limits), Path(unquote(address.path)).name
-    if address.scheme in {"s3", "gs"}:
-        limits = Limits(max_bytes=settings.max_bytes, folder=settings.cache_dir)
-        remote = objects.locate(settings.uri, os.environ)
-        return download(remote.url, limits, remote.signer), Path(unquote(address.path)).name
+    if address.scheme in {"http", "https", "s3", "gs"}:
+        return _downloaded(settings, settings.uri)
+    if address.scheme == "models":
+        return _registered(settings)
     if address.scheme == "file":
         return _local(settings, Path(unquote(address.path)))
     if address.scheme == "":
@@ -60,8 +64,45 @@ def _locate(settings: Settings) -> tuple[Path, str]:
     raise StartError(
         Cause.BAD_SETTING,
         f'"{settings.uri}" has the scheme {address.scheme}, which this image does not serve; '
-        "use a path, file://, http://, https://, s3:// or gs://",
+        "use a path, file://, http://, https://, s3://, gs:// or models:/",
     )
+
+
+def _registered(settings: Settings) -> tuple[Path, str]:
+    place = registered.model_file(settings.uri, os.environ, _read)
+    logger.info("%s is %s", settings.uri, place.url)
+    return _downloaded(settings, place.url, is_proxied=place.is_proxied)
+
+
+def _read(place: registered.Place) -> bytes:
+    path = _download(_remote(place.url, is_proxied=place.is_proxied), Limits(max_bytes=SMALL))
+    body = path.read_bytes()
+    with suppress(OSError):  # it may be in memory only
+        path.unlink()
+    return body
+
+
+def _downloaded(settings: Settings, uri: str, *, is_proxied: bool = False) -> tuple[Path, str]:
+    remote, limits = _remote(uri, is_proxied=is_proxied), Limits(max_bytes=settings.max_bytes)
+    name, folder = Path(unquote(urlsplit(uri).path)).name, cache.usable(settings.cache_dir)
+    if not settings.sha256 or folder is None:
+        return _download(remote, limits), name
+    try:
+        kept = cache.shared(folder, settings.sha256, lambda path: _download(remote, replace(limits, path=path)))
+    except OSError as error:
+        logger.warning("the cache %s cannot be used: %s", folder, error.strerror)
+        return _download(remote, limits), name
+    return kept, name
+
+
+def _download(remote: Remote, limits: Limits) -> Path:
+    return download(remote.url, limits, remote.signer)
+
+
+def _remote(uri: str, *, is_proxied: bool) -> Remote:
+    if is_proxied:
+        return Remote(uri, registered.credentials(os.environ))
+    return objects.locate(uri, os.environ) if urlsplit(uri).scheme in {"s3", "gs"} else Remote(uri)
 
 
 def _local(settings: Settings, path: Path) -> tuple[Path, str]:
@@ -79,7 +120,6 @@ def _local(settings: Settings, path: Path) -> tuple[Path, str]:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return cache.sha256_of(path)
     except OSError as error:
         raise StartError(Cause.UNREADABLE_MODEL, f"{path} cannot be read: {error.strerror}") from error

@@ -170,3 +170,21 @@ def test_a_restart_is_a_mark_on_the_pod_template_that_can_be_read_back() -> None
 @pytest.mark.parametrize("name", ["churn", "c" * names.MAX_NAME_LENGTH])
 def test_every_name_fits(name: str) -> None:
     assert len(deployment(rollout(name=name), source(), 1)["metadata"]["name"]) <= 63
+
+
+def test_a_model_of_a_registry_comes_with_the_registrys_address() -> None:
+    made = deployment(rollout(), source(registry="https://mlflow.example.com"), 1)
+    assert env_of(made)["MODEL_REGISTRY"] == "https://mlflow.example.com"
+    assert "MODEL_REGISTRY" not in env_of(deployment(rollout(), source(), 1))
+
+
+def test_a_volume_called_model_cache_is_where_artefacts_are_kept() -> None:
+    mounts = [{"name": "other", "mountPath": "/x"}, {"name": "model-cache", "mountPath": "/var/cache/models"}]
+    volumes = [
+        {"name": "model-cache", "persistentVolumeClaim": {"claimName": "models"}},
+        {"name": "other", "emptyDir": {}},
+    ]
+    template = {"spec": {"containers": [{"name": "server", "volumeMounts": mounts}], "volumes": volumes}}
+    made = deployment(rollout(), source(server={"podTemplate": template}), 1)
+    assert env_of(made)["MODEL_CACHE_DIR"] == "/var/cache/models"
+    assert "MODEL_CACHE_DIR" not in env_of(deployment(rollout(), source(), 1))

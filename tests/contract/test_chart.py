@@ -174,6 +174,27 @@ def test_every_object_is_one_that_the_api_server_would_take(helm: Programs) -> N
     assert "networkpolicy.networking.k8s.io/mr-modelrollout" in said
 
 
+def test_registries_are_declared_with_their_secrets_as_files(helm: Programs) -> None:
+    values = ("registries[0].name=prod", "registries[0].url=https://mlflow", "registries[0].secret=mlflow-reader")
+    more = ("registries[1].name=lab", "registries[1].url=http://lab:5000")
+    objects = rendered(helm, *values, *more, "networkPolicy.enabled=true")
+    pod = only(objects, "Deployment")["spec"]["template"]["spec"]
+
+    assert [arg for arg in args_of(objects) if "registr" in arg] == [
+        "--registry=prod=https://mlflow",
+        "--registry=lab=http://lab:5000",
+        "--registry-secrets=/etc/modelrollout/registries",
+    ]
+    assert pod["containers"][0]["volumeMounts"][1:] == [
+        {"name": "registry-prod", "mountPath": "/etc/modelrollout/registries/prod", "readOnly": True}
+    ]
+    assert pod["volumes"][1:] == [
+        {"name": "registry-prod", "secret": {"secretName": "mlflow-reader", "optional": True}}
+    ]
+    ports = [port["port"] for rule in only(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 443, 6443, 443, 8081]
+
+
 def test_a_network_policy_on_request(helm: Programs) -> None:
     policy = only(rendered(helm, "networkPolicy.enabled=true"), "NetworkPolicy")
 

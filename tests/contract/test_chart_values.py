@@ -28,6 +28,11 @@ def test_every_value_has_a_default() -> None:
         pytest.param({"scrape": {"via": "magic"}}, id="way to scrape"),
         pytest.param({"watchNamespaces": ["Shop"]}, id="namespace"),
         pytest.param({"server": {"image": ""}}, id="no image"),
+        pytest.param({"registries": [{"name": "prod"}]}, id="a registry without an address"),
+        pytest.param(
+            {"registries": [{"name": "prod", "url": "https://me:secret@mlflow"}]}, id="a password in an address"
+        ),
+        pytest.param({"registries": [{"name": "Prod", "url": "https://mlflow"}]}, id="a name with a capital"),
         pytest.param({"networkPolicy": {"enabled": "yes"}}, id="a word for a boolean"),
     ],
 )

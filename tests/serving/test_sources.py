@@ -219,7 +219,7 @@ BAD_ADDRESSES = {
     "/nowhere/m.onnx": "model not found: there is no file /nowhere/m.onnx; is the volume mounted?",
     "/": "unreadable model: / is a folder without a bundle.json; name the model file in it",
     "ftp://bucket/m.onnx": 'bad setting: "ftp://bucket/m.onnx" has the scheme ftp, which this image does not serve; '
-    "use a path, file://, http://, https://, s3:// or gs://",
+    "use a path, file://, http://, https://, s3://, gs:// or models:/",
     "s3://bucket": 'bad setting: "s3://bucket" has to be s3://BUCKET/PATH/TO/model.onnx',
 }
 

@@ -4,5 +4,6 @@ from simulation.stories_backward import BACKWARD
 from simulation.stories_forward import FORWARD, SIZE
 from simulation.stories_of_faults import FAULTS, HANDS
 from simulation.stories_of_people import PEOPLE
+from simulation.stories_of_registries import REGISTRIES
 
-STORIES = (*FORWARD, *BACKWARD, *FAULTS, *PEOPLE, *SIZE, *HANDS)
+STORIES = (*FORWARD, *BACKWARD, *FAULTS, *PEOPLE, *SIZE, *HANDS, *REGISTRIES)

@@ -7,7 +7,7 @@ write, so a spec that cannot be is refused before anybody acts on it.
 from dataclasses import dataclass
 from typing import Any
 
-from modelrollout import durations, names
+from modelrollout import durations, names, registered
 from modelrollout.api import reserved
 
 _DURATION = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?([0-9]{1,6}ms)?$"
@@ -61,8 +61,9 @@ _NAME = (
 
 _URI = (
     Rule(
-        "self.matches('^(https?|file|s3|gs)://.+')",
-        "'\"' + self + '\" is no address of a model; write https://..., http://..., file:///..., s3://... or gs://...'",
+        f"self.matches('^(https?|file|s3|gs)://.+') || self.matches('{registered.PATTERN}')",
+        "'\"' + self + '\" is no address of a model; write https://..., http://..., file:///..., s3://..., gs://..., "
+        "models:/NAME/VERSION or models:/NAME@ALIAS'",
     ),
     Rule(
         "!self.matches('^[a-z0-9]+://[^/]*@')",

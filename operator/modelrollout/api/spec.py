@@ -22,7 +22,8 @@ class Model(Block):
     """The model that should serve."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
-    """Where the artefact is: https://..., http://..., file:///... (a mounted volume), s3://... or gs://..."""
+    """Where the artefact is: https://..., http://..., file:///... (a mounted volume), s3://..., gs://..., or its name
+    in a registry: models:/churn/7, or models:/churn@champion, whose moves are followed."""
     version: Annotated[
         str | None, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
     ] = None

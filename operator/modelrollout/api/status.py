@@ -52,6 +52,17 @@ class Revision(Block):
     """Serving image that was resolved when this spec was first seen."""
 
 
+class Alias(Block):
+    """What the spec's alias stands for."""
+
+    uri: str
+    """The alias, as the spec names it."""
+    version: str
+    """The version that it named when its registry last answered."""
+    sha256: str = ""
+    """The registry's checksum of that version, where it has one."""
+
+
 class Stage(StrEnum):
     STARTING = "Starting"
     JUDGING = "Judging"
@@ -335,6 +346,8 @@ class ModelRolloutStatus(Block):
     """One word for people."""
     message: str = ""
     """One sentence for people."""
+    alias: Alias | None = None
+    """What the spec's alias stands for."""
     current: Revision | None = None
     """The revision that the spec asks for."""
     stable: Revision | None = None

@@ -1,6 +1,6 @@
 """The container that serves the model: its variables, ports, probes and the limits of what it may do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -68,11 +68,21 @@ def _model_env(rollout: Rollout, source: RevisionSource) -> list[dict[str, Any]]
         "MODEL_VERSION": source.version,
         "MODEL_REVISION": source.revision,
         "MODEL_SHA256": model.get("sha256"),
+        "MODEL_REGISTRY": source.registry,
+        "MODEL_CACHE_DIR": _cache(source.server),
         "MODEL_TRUST": ",".join(model.get("trust") or ()),
         "MODEL_STRICT_VERSIONS": "true" if model.get("strictVersions") else "",
         "MODEL_LATENCY_EDGES_MS": _edges(rollout.spec.health.limits if rollout.spec else None),
     }
     return [{"name": name, "value": value} for name, value in variables.items() if value]
+
+
+def _cache(server: Mapping[str, Any]) -> str:
+    """Where the user's pod template mounts the volume that pods of a node share; empty where it mounts none."""
+    spec = (server.get("podTemplate") or {}).get("spec") or {}
+    ours = (one for one in spec.get("containers") or () if one.get("name") == names.SERVER_CONTAINER)
+    mounts = (mount for one in ours for mount in one.get("volumeMounts") or ())
+    return next((str(one.get("mountPath", "")) for one in mounts if one.get("name") == names.CACHE_VOLUME), "")
 
 
 def _pod_env() -> list[dict[str, Any]]:

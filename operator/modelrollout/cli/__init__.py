@@ -63,6 +63,24 @@ def run(  # noqa: PLR0917  # typer hands options over by name
             help="Lease (namespace/name) by which replicas take turns. Without one: alone.", envvar="MODELROLLOUT_LEASE"
         ),
     ] = "",
+    registry: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Model registry that specs may name, as NAME=URL; may be given again.", envvar="MODELROLLOUT_REGISTRY"
+        ),
+    ] = None,
+    registry_secrets: Annotated[
+        str,
+        typer.Option(
+            help="Folder with a folder of credentials for each registry.", envvar="MODELROLLOUT_REGISTRY_SECRETS"
+        ),
+    ] = "",
+    registry_seconds: Annotated[
+        float,
+        typer.Option(
+            min=1, max=86_400, help="Seconds between requests for an alias.", envvar="MODELROLLOUT_REGISTRY_SECONDS"
+        ),
+    ] = 30.0,
     replica: Annotated[str, typer.Option(help="Name of this replica: its pod's.", envvar="POD_NAME")] = "",
     log_format: Annotated[
         LogFormat, typer.Option(help="JSON lines or plain text.", envvar="MODELROLLOUT_LOG_FORMAT")
@@ -87,6 +105,9 @@ def run(  # noqa: PLR0917  # typer hands options over by name
         strata_log=strata_log,
         lease=lease,
         replica=replica,
+        registries=tuple(registry or ()),
+        registry_secrets=registry_secrets,
+        registry_seconds=registry_seconds,
     )
     raise typer.Exit(_operate(settings, log_format))
 

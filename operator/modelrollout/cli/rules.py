@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from modelrollout import durations, names
+from modelrollout import durations, names, registered
 from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.core.facts import Rollout
 
@@ -37,11 +37,13 @@ def _name(name: str) -> str:
 
 def _uri(spec: ModelRolloutSpec) -> str:
     uri = spec.model.uri
+    if registered.parsed(uri) is not None:
+        return ""
     scheme, _, rest = uri.partition("://")
     if scheme not in _SCHEMES or not rest:
         return (
-            f'spec.model.uri: "{uri}" is no address of a model; write https://..., http://..., file:///..., s3://... '
-            "or gs://..."
+            f'spec.model.uri: "{uri}" is no address of a model; write https://..., http://..., file:///..., s3://..., '
+            "gs://..., models:/NAME/VERSION or models:/NAME@ALIAS"
         )
     if "@" in urlsplit(uri).netloc:
         return (

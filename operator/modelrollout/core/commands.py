@@ -93,6 +93,8 @@ def _carry_out(turn: Turn, status: ModelRolloutStatus, command: Command) -> Move
         raise Refused(f'"{command.verb}" is no command; write "<verb> <revision> <id>" with one of {", ".join(VERBS)}')
     if turn.rollout.invalid and command.verb not in BACKWARD:
         raise Refused(f"the spec cannot be followed; correct it first: {turn.rollout.invalid}")
+    if turn.unfollowed and command.verb not in BACKWARD:
+        raise Refused(f"the spec cannot be followed yet: {turn.unfollowed}")
     return carry_out(turn, status, command)
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from modelrollout.api.status import Condition, ConditionStatus, ModelRolloutStatus, Phase, Stage
+from modelrollout.core.aliases import UNRESOLVED, sentence
 from modelrollout.core.decision import Note
+from modelrollout.core.facts import ASKING
 from modelrollout.core.holds import WARNED_OF
 from modelrollout.core.tempo import too_slow
 from modelrollout.core.turn import Turn
@@ -47,7 +49,7 @@ def conditions(
     """All conditions; the time of one moves only when its status flips. `turn` is absent for an invalid spec."""
     facts = [ready(outlook), reconciling(outlook), stalled(outlook)]
     if turn is not None:
-        facts += [available(turn, status), *findings(turn, status, outlook)]
+        facts += [available(turn, status), *findings(turn, status, outlook), *unresolved(turn)]
     time = turn.now if turn is not None else now
     if time is None:
         raise ValueError("conditions need a turn or a time")
@@ -116,6 +118,13 @@ def told(before: ModelRolloutStatus, after: ModelRolloutStatus) -> tuple[Note, .
     known = {one.type for one in before.conditions}
     begun = (one for one in after.conditions if one.type in TOLD - known)
     return tuple(Note(one.type, one.message, warning=True) for one in begun)
+
+
+def unresolved(turn: Turn) -> list[Fact]:
+    """That the registry which the spec names cannot be asked, while that is so."""
+    if turn.trouble is None or turn.trouble.reason == ASKING:
+        return []
+    return [Fact(UNRESOLVED, ConditionStatus.TRUE, turn.trouble.reason, sentence(turn))]
 
 
 def _asked(turn: Turn, revision: str) -> int:

@@ -7,6 +7,7 @@ they leave, so a lost tail of actions is derived again on the next turn.
 from datetime import datetime, timedelta
 
 from modelrollout.api.status import ModelRolloutStatus
+from modelrollout.core import aliases
 from modelrollout.core.commands import obey
 from modelrollout.core.conditions import told
 from modelrollout.core.decision import Decision
@@ -23,7 +24,7 @@ from modelrollout.core.unfollowed import as_it_was, keep
 
 SOON = timedelta(seconds=5)
 
-FOLLOWED: tuple[Part, ...] = (recover, resolve, grow, obey, move, expire, prune)
+FOLLOWED: tuple[Part, ...] = (aliases.keep_alias, recover, resolve, grow, obey, move, expire, prune)
 UNFOLLOWED: tuple[Part, ...] = (obey, keep, expire)
 """Under a spec that cannot be followed: people may still take back, and so does the judge."""
 
@@ -39,15 +40,15 @@ def decide(rollout: Rollout, seen: Seen, now: datetime) -> Decision:
     """
     if rollout.spec is None or (rollout.invalid and rollout.status.stable is None):
         return invalid(rollout, now)
-    turn = Turn(rollout, rollout.spec, seen, now)
-    if rollout.invalid:
+    turn = aliases.named(Turn(rollout, rollout.spec, seen, now))
+    if turn.unfollowed:
         turn = as_it_was(turn)
-    moved = chain(turn, rollout.status, UNFOLLOWED if rollout.invalid else FOLLOWED)
+    moved = chain(turn, rollout.status, UNFOLLOWED if turn.unfollowed else FOLLOWED)
     status = describe(turn, moved.status)
     return Decision(
         status=status,
-        actions=backward(turn, status) if rollout.invalid else effects(turn, status),
-        notes=(*told_invalid(rollout), *moved.notes, *told(rollout.status, status)),
+        actions=backward(turn, status) if turn.unfollowed else effects(turn, status),
+        notes=(*told_invalid(rollout), *aliases.told(turn), *moved.notes, *told(rollout.status, status)),
         urgent=serves_badly(turn, status),
         watch=watch(turn, status),
         again=_again(turn, status),

@@ -112,7 +112,7 @@ def watch(turn: Turn, status: ModelRolloutStatus) -> Watch | None:
             outside,
             of_candidate(turn, candidate),
             1 / epochs,
-            counts=not (is_paused(turn, status) or turn.rollout.invalid),
+            counts=not (is_paused(turn, status) or turn.unfollowed),
             # Without a ready pod of stable the candidate has every request, and there is nobody to compare it with.
             shared=candidate.routing is Routing.SHARED and turn.seen.ready(stable) > 0,
             margins=_margins(turn, status, candidate),

@@ -53,6 +53,8 @@ class RevisionSource:
     server: Mapping[str, Any]
     against: str
     """The stable whose group key its pods carry; its own hash where there was none."""
+    registry: str = ""
+    """Address of the registry that its model is fetched from; not remembered, since an administrator may move it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,42 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryTrouble:
+    """Why a registry does not say what an alias names."""
+
+    reason: str
+    """In one word: one of those below."""
+    message: str
+    """In a sentence."""
+
+
+ASKING = "AskingRegistry"
+"""It was not asked yet, or has not answered yet."""
+UNDECLARED = "RegistryUndeclared"
+"""No registry of that name was declared to the operator."""
+UNAVAILABLE = "RegistryUnavailable"
+"""It does not answer, or not in a way that can be read; asked again, less and less often."""
+REFUSED = "RegistryRefused"
+"""It does not accept the operator's credentials."""
+NOT_FOUND = "AliasNotFound"
+"""It answers that there is no such model or alias."""
+
+
+@dataclass(frozen=True, slots=True)
+class AliasSeen:
+    """What is known of the alias that a spec names."""
+
+    uri: str
+    """As the spec names it."""
+    version: str = ""
+    """The version that it named when its registry last answered; empty before that."""
+    sha256: str = ""
+    """The checksum that the registry has for that version; empty where it has none."""
+    trouble: RegistryTrouble | None = None
+    """Why `version` is missing or may be old; None while the registry answers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """The world around one rollout at one moment."""
 
@@ -184,6 +222,10 @@ class Seen:
     """The judge's numbers for people; None where nothing is compared."""
     compared: str = ""
     """What the whole rollout has shown beside stable, packed for the status."""
+    registries: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of the declared registries by name; the first one is meant where a spec names none."""
+    alias: AliasSeen | None = None
+    """What is known of the alias that the spec names; None where it names none."""
 
     def deployment(self, revision: str) -> DeploymentSeen | None:
         return next((one for one in self.deployments if one.revision == revision), None)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from modelrollout import names, revisions
+from modelrollout import names, registered, revisions
 from modelrollout.api.status import (
     Candidate,
     HistoryEntry,
@@ -43,10 +43,15 @@ def _new(turn: Turn, spec_hash: str) -> Revision:
     revision = revisions.revision_hash(spec_hash, image)
     return Revision(
         revision=revision,
-        version=turn.spec.model.version or revision,
+        version=turn.spec.model.version or _of_registry(turn) or revision,
         spec_hash=spec_hash,
         image=image,
     )
+
+
+def _of_registry(turn: Turn) -> str:
+    model = registered.parsed(turn.rollout.model.get("uri"))
+    return model.version if model is not None else ""
 
 
 def _revision(source: RevisionSource) -> Revision:

@@ -9,7 +9,7 @@ from modelrollout.api.status import Candidate, Checkpoint, ModelRolloutStatus, O
 from modelrollout.core.conditions import Outlook, conditions
 from modelrollout.core.decision import Decision, Note
 from modelrollout.core.epochs import present
-from modelrollout.core.facts import Rollout
+from modelrollout.core.facts import NOT_FOUND, UNDECLARED, RegistryTrouble, Rollout
 from modelrollout.core.faults import refusal
 from modelrollout.core.holds import PAUSED, WAITING_FOR_CLUSTER, WARNED_OF
 from modelrollout.core.judged import numbers
@@ -29,7 +29,7 @@ CHECKPOINTED = timedelta(seconds=30)
 def describe(turn: Turn, status: ModelRolloutStatus) -> ModelRolloutStatus:
     """The status with everything that is derived filled in; numbers that always change are kept still for a while."""
     status = status.but(
-        observed_generation=turn.rollout.generation,
+        observed_generation=_observed(turn),
         replicas=_replicas(turn, status),
         selector=_selector(turn, status),
         step=_step(turn, status),
@@ -60,13 +60,9 @@ def told_invalid(rollout: Rollout) -> tuple[Note, ...]:
 
 def look(turn: Turn, status: ModelRolloutStatus) -> Outlook:
     """The phase with its reason: cannot go on, not started, on the way, going back, done."""
-    if turn.rollout.invalid:
-        message = "; ".join((turn.rollout.invalid, *_meanwhile(turn, status)))
-        return Outlook(Phase.INVALID, "InvalidSpec", cut(message), stalled=True)
-    if turn.seen.taken:
-        return Outlook(Phase.HOLDING, "NameTaken", turn.seen.taken, stalled=True)
-    if turn.seen.refused:
-        return Outlook(Phase.HOLDING, "WriteRefused", cut(refusal(turn.seen.refused)), stalled=True)
+    blocked = _blocked(turn, status)
+    if blocked is not None:
+        return blocked
     if turn.spec.replicas == 0:
         return Outlook(Phase.ASLEEP, "Asleep", "spec.replicas is 0: no pods", done=True)
     if status.stable is None:
@@ -81,6 +77,27 @@ def look(turn: Turn, status: ModelRolloutStatus) -> Outlook:
     if status.current is not None and status.current.revision != status.stable.revision:
         return _gone_back(turn, status)
     return _settled(turn, status)
+
+
+def _blocked(turn: Turn, status: ModelRolloutStatus) -> Outlook | None:
+    """What keeps the spec from being followed at all."""
+    if turn.rollout.invalid:
+        message = "; ".join((turn.rollout.invalid, *_meanwhile(turn, status)))
+        return Outlook(Phase.INVALID, "InvalidSpec", cut(message), stalled=True)
+    if turn.trouble is not None and not turn.named:
+        return _unnamed(turn, status, turn.trouble)
+    if turn.seen.taken:
+        return Outlook(Phase.HOLDING, "NameTaken", turn.seen.taken, stalled=True)
+    if turn.seen.refused:
+        return Outlook(Phase.HOLDING, "WriteRefused", cut(refusal(turn.seen.refused)), stalled=True)
+    return None
+
+
+def _unnamed(turn: Turn, status: ModelRolloutStatus, trouble: RegistryTrouble) -> Outlook:
+    """The spec names a model whose version is not known. Only a person helps where the registry knows of no such."""
+    message = "; ".join((trouble.message, *_meanwhile(turn, status)))
+    phase = Phase.PENDING if status.stable is None else Phase.HOLDING
+    return Outlook(phase, trouble.reason, cut(message), stalled=trouble.reason in {NOT_FOUND, UNDECLARED})
 
 
 def _meanwhile(turn: Turn, status: ModelRolloutStatus) -> Iterator[str]:
@@ -180,6 +197,12 @@ _OUTCOMES = {
     Outcome.ABORTED: "taken back by a person",
     Outcome.SUPERSEDED: "superseded",
 }
+
+
+def _observed(turn: Turn) -> int:
+    """A status that was erased stays so until the spec's model is known: what served before is found out only then."""
+    before = turn.rollout.status.observed_generation
+    return before if before < 0 and not turn.named else turn.rollout.generation
 
 
 def _replicas(turn: Turn, status: ModelRolloutStatus) -> int:

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from modelrollout import registered
 from modelrollout.api.status import ModelRolloutStatus
+from modelrollout.core.aliases import pinned
 from modelrollout.core.facts import RevisionSource
 from modelrollout.core.turn import Turn
 
@@ -12,18 +14,27 @@ def source_of(turn: Turn, status: ModelRolloutStatus, revision: str) -> Revision
     current, stable = status.current, against(status, revision)
     remembered = turn.seen.source(revision)
     if remembered is not None:
-        return replace(remembered, against=stable) if stable else remembered
+        return _reachable(turn, replace(remembered, against=stable) if stable else remembered)
     if current is None or current.revision != revision:
         return None
-    return RevisionSource(
+    source = RevisionSource(
         revision=revision,
         version=current.version,
         spec_hash=current.spec_hash,
         image=current.image,
-        model=turn.rollout.model,
+        model=pinned(turn.rollout.model, turn.alias),
         server=turn.rollout.server,
         against=stable or revision,
     )
+    return _reachable(turn, source)
+
+
+def _reachable(turn: Turn, source: RevisionSource) -> RevisionSource:
+    """With the address of its registry as it is declared today."""
+    model, urls = registered.parsed(source.model.get("uri")), turn.seen.registries
+    if model is None:
+        return source
+    return replace(source, registry=urls.get(registered.declared(model.registry, urls), ""))
 
 
 def against(status: ModelRolloutStatus, revision: str) -> str:

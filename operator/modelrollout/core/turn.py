@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from modelrollout.api.spec import ModelRolloutSpec
-from modelrollout.api.status import Candidate, HistoryEntry, ModelRolloutStatus, Outcome
+from modelrollout.api.status import Alias, Candidate, HistoryEntry, ModelRolloutStatus, Outcome
 from modelrollout.core import plan
 from modelrollout.core.decision import Note
-from modelrollout.core.facts import Rollout, Seen
+from modelrollout.core.facts import RegistryTrouble, Rollout, Seen
 
 BAD = frozenset({Outcome.REJECTED, Outcome.ABORTED, Outcome.UNHEALTHY})
 """Outcomes after which a revision is not tried again by itself."""
@@ -16,12 +16,25 @@ BAD = frozenset({Outcome.REJECTED, Outcome.ABORTED, Outcome.UNHEALTHY})
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One look at one rollout with a spec that can be followed."""
+    """One look at one rollout with a spec that can be read."""
 
     rollout: Rollout
+    """Its model names a version where the spec names an alias whose version is known."""
     spec: ModelRolloutSpec
     seen: Seen
     now: datetime
+    alias: Alias | None = None
+    """The alias that the spec names, with the version that it stands for now."""
+    trouble: RegistryTrouble | None = None
+    """Why the registry that the spec names could not be asked."""
+    named: bool = True
+    """Whether it is known which model the spec asks for."""
+
+    @property
+    def unfollowed(self) -> str:
+        """Why the spec cannot be followed now, as a sentence; empty when it can."""
+        waits = self.trouble.message if self.trouble is not None and not self.named else ""
+        return self.rollout.invalid or waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from modelrollout import apply, observe
 from modelrollout.actions import Scene
 from modelrollout.core.decision import Decision, Watch
-from modelrollout.core.facts import Rollout, Seen
+from modelrollout.core.facts import AliasSeen, Rollout, Seen
 from modelrollout.events import Teller
 from modelrollout.kube.errors import Conflict, KubeError, NamespaceEnding, NotFound, PermanentError
 from modelrollout.kube.resources import (
@@ -48,6 +49,34 @@ Decide = Callable[[Rollout, Seen, datetime], Decision]
 Watched = Callable[[str, Watch | None], None]
 
 
+class Registries(Protocol):
+    """What is known of the model registries that were declared."""
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Their addresses by name."""
+
+    def look(self, key: str, uri: object) -> AliasSeen | None:
+        """What is known of the alias that a rollout names now."""
+
+    def drop(self, key: str) -> None:
+        """A rollout is no more."""
+
+
+class NoRegistries:
+    """None was declared."""
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        return {}
+
+    def look(self, _key: str, _uri: object) -> AliasSeen | None:
+        return None
+
+    def drop(self, _key: str) -> None:
+        return None
+
+
 class Vanished(Exception):  # noqa: N818  # what happened, and no fault
     """The rollout itself is no more."""
 
@@ -68,6 +97,7 @@ class Parts:
     shown: Callable[[Held, Decision], None] = lambda _held, _decision: None
     noted: Callable[[str, Watch, Ledger], None] = lambda _key, _watch, _ledger: None
     """Told of each finished round."""
+    registries: Registries = field(default_factory=NoRegistries)
     outdated: Callable[[], str] = lambda: ""
     """Why what is known of the world is too old for anything but a rollback; empty where it is not."""
     at_once: Api | None = None
@@ -196,10 +226,11 @@ class Loop:
         key = held.rollout.key
         ledger = self._ledgers.setdefault(key, resumed(held.rollout.status.checkpoint))
         glance = observe.Glance(self._parts.now(), self._parts.default_image)
-        seen = observe.seen(held.rollout, self._around(key), ledger, glance)
+        around = self._around(key, self._parts.registries.look(key, held.rollout.model.get("uri")))
+        seen = observe.seen(held.rollout, around, ledger, glance)
         return self._parts.decide(held.rollout, seen, glance.now)
 
-    def _around(self, key: str) -> observe.Around:
+    def _around(self, key: str, alias: AliasSeen | None) -> observe.Around:
         stores, taken = self._parts.stores, self._taken.get(key)
         return observe.Around(
             deployments=stores[DEPLOYMENTS].of(key),
@@ -210,6 +241,8 @@ class Loop:
             autoscalers=stores[AUTOSCALERS].of(key),
             taken=taken.obj if taken is not None else None,
             refused=self._refused.get(key, ""),
+            registries=self._parts.registries.urls,
+            alias=alias,
         )
 
     def _watch(self, held: Held, decision: Decision) -> None:
@@ -268,6 +301,7 @@ class Loop:
         self._watches.pop(key, None)
         self._taken.pop(key, None)
         self._refused.pop(key, None)
+        self._parts.registries.drop(key)
         self._parts.watched(key, None)
 
 

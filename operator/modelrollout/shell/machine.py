@@ -28,6 +28,9 @@ from modelrollout.kube.store import Changed, Store
 from modelrollout.kube.writer import stores
 from modelrollout.ledger import Ledger, Looks
 from modelrollout.metrics import Metrics
+from modelrollout.registry.declared import declared
+from modelrollout.registry.following import Following, Pace
+from modelrollout.registry.http import HttpRegistries
 from modelrollout.rollouts import Held, Rollouts, key_of
 from modelrollout.scrape.http import DirectScraper
 from modelrollout.scrape.proxy import ProxyScraper
@@ -105,6 +108,14 @@ class Machine:
         via_proxy = settings.scrape_via is ScrapeVia.PROXY
         self._door = ProxyScraper(outside.kube) if via_proxy else DirectScraper()
         self.scraper = Scraper(self._door.scrape, self._targets, self._scraped, outside.clock)
+        self._registry_door = HttpRegistries()
+        self.registries = Following(
+            declared(settings.registries, settings.registry_secrets),
+            self._registry_door.ask,
+            self.queue.add,
+            outside.metrics.registry_asked,
+            Pace(every=settings.registry_seconds),
+        )
         self._gate = Bucket(settings.writes_per_second, round(BURST * settings.writes_per_second)).take
         self._teller = Teller(self._kube, outside.clock)
         self._loop = self._new_loop()
@@ -125,6 +136,7 @@ class Machine:
                 watched=self.scraper.watch,
                 shown=self._shown,
                 noted=_noted(self._settings),
+                registries=self.registries,
                 outdated=self._outdated,
                 now=self._outside.now,
                 clock=self._outside.clock,
@@ -170,6 +182,8 @@ class Machine:
                 await self._teller.finish()
         await _ended(lease)
         await self.turns.release()
+        self.registries.clear()
+        await self._registry_door.close()
         await self._door.close()
         if self._server is not None:
             await self._server.stop()
@@ -338,6 +352,7 @@ class Machine:
         finally:
             await _ended([work, lost])
             self.scraper.clear()
+            self.registries.clear()
             self._loop = self._new_loop()
 
     async def _work(self) -> None:

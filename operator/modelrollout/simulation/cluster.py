@@ -58,6 +58,9 @@ class Cluster:
     budget: names.Labels | None = None
     sources: list[RevisionSource] = field(default_factory=list)
     taken: str = ""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Versions by alias; the registry knows any other alias as version 1."""
+    registry_away: bool = False
     room: int | None = None
     """Pods that the nodes have room for; None is any number."""
     blind: frozenset[str] = frozenset()

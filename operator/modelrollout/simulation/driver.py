@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 
+from modelrollout import registered
 from modelrollout.core.decide import decide
 from modelrollout.core.decision import Decision, Route, Watch
-from modelrollout.core.facts import PodSeen, Seen, ServiceSeen
+from modelrollout.core.facts import UNAVAILABLE, AliasSeen, PodSeen, RegistryTrouble, Seen, ServiceSeen
 from modelrollout.ledger import Ledger, Look, Looks, after, judged, resumed, rules_of, under
 from modelrollout.simulation.pods import Pod, State
 from modelrollout.simulation.resource import Stale, Unwritten
@@ -132,7 +133,26 @@ class Driver:
             packed=ledger.packed,
             compared=ledger.compared,
             report=ledger.report,
+            registries=self._registries(),
+            alias=self._alias(),
         )
+
+    def _registries(self) -> dict[str, str]:
+        """Whichever registry the spec names, somebody has declared it."""
+        model = registered.parsed(self._uri())
+        return {model.registry or "registry": "https://registry.example.com"} if model is not None else {}
+
+    def _alias(self) -> AliasSeen | None:
+        uri, cluster = self._uri(), self.world.cluster
+        model = registered.parsed(uri)
+        if model is None or not model.alias:
+            return None
+        if cluster.registry_away:
+            return AliasSeen(uri, trouble=RegistryTrouble(UNAVAILABLE, "the registry does not answer"))
+        return AliasSeen(uri, cluster.aliases.get(uri, "1"))
+
+    def _uri(self) -> str:
+        return str(self.world.resource.written.get("model", {}).get("uri", ""))
 
     def _pod(self, pod: Pod, ledger: Ledger) -> PodSeen:
         scrapes = ledger.scrapes(pod.uid)

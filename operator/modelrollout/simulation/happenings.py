@@ -35,6 +35,33 @@ def address(version: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveAlias:
+    """Somebody points an alias of the registry at another version."""
+
+    uri: str
+    version: str
+
+    def happen(self, driver: Driver) -> None:
+        driver.world.cluster.aliases[self.uri] = self.version
+
+    def __str__(self) -> str:
+        return f"{self.uri} is moved to version {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The registry goes away, or comes back."""
+
+    away: bool
+
+    def happen(self, driver: Driver) -> None:
+        driver.world.cluster.registry_away = self.away
+
+    def __str__(self) -> str:
+        return "the registry is away" if self.away else "the registry is back"
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """A person annotates the resource."""
 
