@@ -75,9 +75,9 @@ class Server:
                 self._predicted.append(min(1.0, max(0.0, draw.gauss(story.predicts, 0.2))))
 
     def sample(self) -> judge.Sample:
-        known = judge.Sample(
-            self._pod, self._instance, *self._counts, judge.Latency(self._edges, tuple(self._buckets))
-        )
+        requests, errors, refusals = self._counts
+        latency = judge.Latency(self._edges, tuple(self._buckets))
+        known = judge.Sample(self._pod, self._instance, requests, errors, refusals, latency)
         if self._story.predicts is None or not self._pod.startswith("churn-c"):
             return known
         values, counts = self._predicted, [0] * (len(_OWN_EDGES) + 1)
@@ -109,7 +109,8 @@ def rounds(story: Story) -> Iterator[judge.Round]:
 def told(story: Story) -> list[dict[str, Any]]:
     """What the judge says every minute."""
     rules = rules_of({"compare": {}})
-    evidence, origins, found = judge.fresh(), judge.Origins(), []
+    evidence, origins = judge.fresh(), judge.Origins()
+    found: list[dict[str, Any]] = []
     for number, seen in enumerate(rounds(story), start=1):
         if number in {13, 25}:
             evidence = judge.onward(evidence, is_new_step=True)
@@ -117,8 +118,9 @@ def told(story: Story) -> list[dict[str, Any]]:
         if number % SHOWN_EVERY == 0:
             shown = judge.report(evidence, rules)
             verdict = judge.verdict(evidence, rules)
-            found.append({"verdict": asdict(verdict), "report": asdict(shown) if shown is not None else None})
-            found[-1]["only_pod"] = evidence.trial.only_pod if evidence.trial is not None else ""
+            only = evidence.trial.only_pod if evidence.trial is not None else ""
+            numbers = asdict(shown) if shown is not None else None
+            found.append({"verdict": asdict(verdict), "report": numbers, "only_pod": only})
     kept: list[dict[str, Any]] = json.loads(json.dumps(found))
     return kept
 
