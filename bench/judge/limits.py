@@ -26,7 +26,7 @@ def _fires(hits: list[int]) -> bool:
     arm: Arm = fresh().candidate
     for errors in hits:
         arm = arm.plus({"churn-1": Tally(requests=LOOK, errors=errors)})
-        alarm = limit_alarm(arm, lambda tally: (tally.errors, tally.requests), 0.05)
-        if alarm is not None and alarm.log_e >= asked.limit_threshold and arm.total.requests >= asked.min_samples:
+        alarm = limit_alarm(arm, lambda tally: (tally.errors, tally.requests), 0.05, asked.limit_threshold)
+        if alarm is not None and arm.total.requests >= asked.min_samples:
             return True
     return False

@@ -10,6 +10,7 @@ from bench.judge.latencies import Above, as_fast, cells, drawn, measure
 from bench.judge.worlds import Array, Counts, Draw, World
 from modelrollout.judge import mixtures
 from modelrollout.judge.slowness import P95, SHARES
+from modelrollout.judge.stakes import ROLLOUT
 
 MARGIN = 2.0
 
@@ -36,7 +37,7 @@ def first(above: Array, requests: Array) -> Array:
 
 
 def errors(counts: Counts, new_steps: frozenset[int], negligible: float = 0.005) -> Looks:
-    """Errors by the stratified split test, started anew in part at each new step."""
+    """Errors by the stratified split test, with the operator's stakes."""
     seen = list(_errors(counts, new_steps, negligible))
     alarm, plain, passed = (np.array(column) for column in zip(*seen, strict=True))
     return Looks(alarm, plain, passed, counts.requests)
@@ -47,12 +48,13 @@ def _errors(counts: Counts, new_steps: frozenset[int], negligible: float) -> Ite
     gains = np.zeros((rollouts, mixtures.POINTS))
     bets = mixtures.noninferior_bets(MARGIN)
     proof = np.zeros((rollouts, len(bets)))
-    waiting = np.full((rollouts, mixtures.POINTS), math.log(0.5))
+    waiting = np.full((rollouts, mixtures.POINTS), math.log(ROLLOUT.beginning))
+    hits = np.zeros(rollouts)
     steps, failed, asked = 0, np.zeros(rollouts), np.zeros(rollouts)
     for at in range(len(counts.candidate)):
         if at in new_steps:
             steps += 1
-            waiting = np.logaddexp(waiting, math.log(0.5) * (steps + 1) - gains)
+            waiting = np.logaddexp(waiting, ROLLOUT.at_step(steps) - gains)
         own, total = counts.candidate_hits[at], counts.candidate_hits[at] + counts.stable_hits[at]
         share = counts.candidate[at] / (counts.candidate[at] + counts.stable[at])
         columns = (own[:, None], total[:, None], share[:, None])
@@ -65,6 +67,16 @@ def _errors(counts: Counts, new_steps: frozenset[int], negligible: float) -> Ite
             mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + gains),
             np.logaddexp(mixtures.noninferior(proof), alone) - math.log(2),
         )
+        waiting = _bet_anew(waiting, gains, (hits, hits + total))
+        hits = hits + total
+
+
+def _bet_anew(waiting: Array, gains: Array, hits: tuple[Array, Array]) -> Array:
+    """After a round, by the hits of each rollout before it and now."""
+    with np.errstate(divide="ignore"):  # a round without hits bets nothing
+        part = np.log(ROLLOUT.after_round(*hits))
+    found: Array = np.logaddexp(waiting, part.reshape(-1, *(1,) * (gains.ndim - 1)) - gains)
+    return found
 
 
 def latency(world: World, slower: Above, rollouts: int, draw: Draw) -> tuple[Looks, Array]:
@@ -75,11 +87,11 @@ def latency(world: World, slower: Above, rollouts: int, draw: Draw) -> tuple[Loo
     proof = np.zeros((rollouts, mixtures.POINTS))
     seen = [np.zeros((rollouts, len(ours))), np.zeros((rollouts, len(ours)))]
     looks = []
-    waiting, steps = np.full(gains.shape, math.log(0.5)), 0
+    waiting, steps = np.full(gains.shape, math.log(ROLLOUT.beginning)), 0
     for at in range(world.rounds):
         if at in world.new_steps:
             steps += 1
-            waiting = np.logaddexp(waiting, math.log(0.5) * (steps + 1) - gains)
+            waiting = np.logaddexp(waiting, ROLLOUT.at_step(steps) - gains)
         requests = draw.binomial(world.per_round, world.share[at], rollouts).astype(float)
         arms = [drawn(requests, ours, draw), drawn(world.per_round - requests, theirs, draw)]
         before = np.array(ruler.before)
@@ -98,6 +110,8 @@ def latency(world: World, slower: Above, rollouts: int, draw: Draw) -> tuple[Loo
             _above(seen[0], (ruler.tolerated,)), seen[0].sum(axis=1, keepdims=True), max(0.005, before[P95] / 2)
         )
         relative = mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + proof)
+        hits = slow_before[0][:, P95] + slow_before[1][:, P95]
+        waiting = _bet_anew(waiting, gains, (hits, hits + slow[0][:, P95] + slow[1][:, P95]))
         looks.append((alarm, plain, np.logaddexp(relative, alone) - math.log(2), rank_test(*seen)))
         counts.append(np.full(rollouts, float(world.per_round)))
     alarm, plain, passed, ranks = (np.array(column) for column in zip(*looks, strict=True))

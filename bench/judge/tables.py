@@ -151,8 +151,9 @@ def late_fault(size: Size) -> Table:
     world = World(np.full(200, 0.5), rate, np.full(200, 0.01))
     counts = worlds.errors_of(world, size.bad, _draw(71))
     rows = []
-    for name, steps in (("in a new step", frozenset({100})), ("in the middle of a long step", frozenset({50}))):
-        looks = ours.errors(counts, steps)
+    begins = (("in a new step", {100}), ("in the middle of a long step", {50}), ("in the only step", set[int]()))
+    for name, steps in begins:
+        looks = ours.errors(counts, frozenset(steps))
         late = ours.first(looks.alarm >= BAR, looks.requests - 20_000)
         rows.append((name, _typical(late)))
     return Table(

@@ -41,7 +41,7 @@ LATE = timedelta(seconds=3)
 """A round that comes later than its interval by more counts only so much: nobody watched in between."""
 PEAKS_KEPT = 50
 """Pods whose memory is remembered after they stopped answering: they may have been killed for it."""
-REPORTED_EVERY = 20.0
+REPORTED_EVERY = 30.0
 """Seconds after which the numbers for people are worked out again; the status is written no more often."""
 PACKED_EVERY = 30.0
 """Seconds after which evidence is packed again; what comes in between may be lost in a restart, and counted later."""
@@ -137,7 +137,8 @@ class Ledger:
     """The comparison as text for the status; empty where nothing is compared."""
 
     def scrapes(self, uid: str) -> Scrapes:
-        return replace(self.pods.get(uid, NOT_SCRAPED), peak_bytes=self.peaks.get(uid, 0))
+        known = self.pods.get(uid, NOT_SCRAPED)
+        return Scrapes(known.failed, known.answered, known.waits, self.peaks.get(uid, 0))
 
 
 def resumed(checkpoint: Checkpoint | None) -> Ledger:
@@ -207,7 +208,7 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
         watched=ledger.watched + _elapsed(ledger, looks, watch),
         traffic=_outside(_traffic(ledger.traffic, counted, watch), quiet, looks),
         requests={(one.pod, one.instance): one.requests for one in _samples(looks)},
-        pods={look.uid: _scrapes(ledger.scrapes(look.uid), look) for look in looks.pods},
+        pods={look.uid: _scrapes(ledger.pods.get(look.uid, NOT_SCRAPED), look) for look in looks.pods},
         peaks=_peaks(ledger.peaks, looks),
         quiet=quiet,
         at=looks.at,
@@ -281,11 +282,8 @@ def _quiet(before: Quiet, looks: Looks, watch: Watch, counted: Mapping[str, int]
 
 
 def _traffic(before: Traffic, counted: Mapping[str, int], watch: Watch) -> Traffic:
-    return replace(
-        before,
-        candidate=before.candidate + counted.get(watch.candidate, 0),
-        stable=before.stable + counted.get(watch.stable, 0),
-    )
+    candidate = before.candidate + counted.get(watch.candidate, 0)
+    return replace(before, candidate=candidate, stable=before.stable + counted.get(watch.stable, 0))
 
 
 def _outside(traffic: Traffic, quiet: Quiet, looks: Looks) -> Traffic:

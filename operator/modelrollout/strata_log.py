@@ -30,7 +30,9 @@ class StrataLog:
     def note(self, key: str, watch: Watch, ledger: Ledger) -> None:
         """Write the last round, where there is one that compares."""
         trial = ledger.evidence.trial
-        if self._failed or trial is None or trial.last is None or not (trial.last.canary or trial.last.stable):
+        if self._failed or trial is None or trial.last is None:
+            return
+        if not trial.last.canary.pods and not trial.last.stable.pods:
             return
         about = {"time": self._now().isoformat(timespec="seconds"), "rollout": key, "step": trial.errors.steps}
         line = written(trial.last, about)

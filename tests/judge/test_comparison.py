@@ -10,7 +10,7 @@ from judge.trials import comparing, pod, rollout
 from modelrollout import judge
 from modelrollout.judge.comparing import at_step
 from modelrollout.judge.proofs import expected_requests
-from modelrollout.judge.strata import rebinned
+from modelrollout.judge.strata import ArmStratum, together, upto
 
 Round = tuple[dict[str, int], dict[str, int]]
 ROUND: Round = ({"requests": 50}, {"requests": 50})
@@ -207,5 +207,7 @@ def test_warm_up_requests_are_compared_by_errors_alone() -> None:
 def test_a_model_with_other_limits_is_compared_at_stables_edges(
     own: tuple[float, ...], counts: tuple[int, ...], expected: tuple[int, ...]
 ) -> None:
-    assert rebinned(counts, own, (1.0, 2.0, 4.0)) == expected
-    assert rebinned(counts, own, ()) == ()
+    arm = ArmStratum(("churn-c",), ((sum(counts), 0, 0),), own, upto([counts]))
+
+    assert together(arm, (1.0, 2.0, 4.0)).latency == expected
+    assert together(arm, ()).latency == ()

@@ -14,6 +14,8 @@ from modelrollout.forecast.bets import mixed, requests_until
 
 ALONE = 1.0
 """Share of a candidate that gets every request: there is nobody to compare it with."""
+BEGINNING, STEPS = 0.7, 0.1
+"""Parts of its capital that the judge bets at the beginning, and at all later steps (a half, a quarter, ... of it)."""
 DOUBLED = 2.0
 SLOWER = 1.2
 
@@ -67,7 +69,7 @@ class Arms:
     samples: int = 0
     """Requests that the canary must have answered in any case."""
     earlier: int = 0
-    """Steps before this one; evidence that begins at a later step has half the say of the one before."""
+    """Steps before this one; evidence that begins at a later step has less say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ def expected(arms: Arms, aims: Aims) -> Expected:
 
 
 def _level(arms: Arms, probability: float) -> float:
-    return (arms.earlier + 1) * math.log(2) - math.log(probability)
+    part = STEPS * 0.5**arms.earlier if arms.earlier else BEGINNING
+    return -math.log(part * probability)
 
 
 def _doubled(arms: Arms, aims: Aims) -> float | None:

@@ -6,7 +6,8 @@ All of it is pure: no I/O, no clock, no log.
 """
 
 from modelrollout.judge.comparing import Comparing, at_step
-from modelrollout.judge.evidence import Arm, Evidence, Origins, fresh, observe, onward
+from modelrollout.judge.differences import Origins
+from modelrollout.judge.evidence import Arm, Evidence, fresh, observe, onward
 from modelrollout.judge.findings import verdict
 from modelrollout.judge.keeping import pack_trial, unpack_trial
 from modelrollout.judge.limits import LatencyLimit, Rules, rules

@@ -34,36 +34,41 @@ class Alarm(Generic[Counts]):
     """Whether that restart is the epoch's beginning."""
 
 
-def limit_alarm(arm: Arm, count: Callable[[Tally], tuple[int, int]], limit: float) -> Alarm[Share] | None:
-    """The evidence that more than `limit` of an arm's requests are hits; None where no restart has any.
+def limit_alarm(arm: Arm, count: Callable[[Tally], tuple[int, int]], limit: float, bar: float) -> Alarm[Share] | None:
+    """The evidence that more than `limit` of an arm's requests are hits; None where it cannot be at the bar.
 
     `count` takes hits and requests from a tally. A restart with a share up to the limit is skipped: none of its bets
     can be above 1, so it cannot help to fire.
     """
     hits, requests = count(arm.total)
+    if not hits:
+        return None
+    before = [count(restart.at) for restart in arm.restarts]
     parts = []
-    for restart in arm.restarts:
-        hits_before, requests_before = count(restart.at)
-        since = Share(hits - hits_before, requests - requests_before)
-        if since.hits > limit * since.requests:
-            log_e = restart.log_weight + one_sample(since.hits, since.requests, limit)
-            parts.append(Alarm(log_e, since, restart.index == 0))
-    return _together(parts)
+    for restart, (had, of) in zip(arm.restarts, before, strict=True):
+        if hits - had > limit * (requests - of):
+            log_e = restart.log_weight + one_sample(hits - had, requests - of, limit)
+            parts.append(Alarm(log_e, Share(hits - had, requests - of), restart.index == 0))
+    return _together(parts, bar)
 
 
-def split_alarm(compared: Compared) -> Alarm[Stratum] | None:
-    """The evidence that the canary's requests are hits more often than stable's."""
+def split_alarm(compared: Compared, bar: float) -> Alarm[Stratum] | None:
+    """The evidence that the canary's requests are hits more often than stable's; None where it is below the bar."""
+    total = compared.total
+    if not total.hits.candidate_hits:
+        return None
     parts = []
     for restart in compared.restarts:
-        since = compared.total - restart.at
+        since = total - restart.at
         log_e = restart.log_weight + split_log_e(since.logs)
         parts.append(Alarm(log_e, since.hits, restart.index == 0))
-    return _together(parts)
+    return _together(parts, bar)
 
 
-def _together(parts: Iterable[Alarm[Counts]]) -> Alarm[Counts] | None:
+def _together(parts: Iterable[Alarm[Counts]], bar: float) -> Alarm[Counts] | None:
     known = tuple(parts)
-    if not known:
+    log_e = log_sum_exp(part.log_e for part in known)
+    if log_e < bar:
         return None
     loudest = max(known, key=lambda part: part.log_e)
-    return Alarm(log_sum_exp(part.log_e for part in known), loudest.counts, loudest.whole)
+    return Alarm(log_e, loudest.counts, loudest.whole)

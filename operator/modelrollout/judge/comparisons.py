@@ -54,7 +54,7 @@ def _slower(trial: Trial, compare: Comparing) -> Finding | None:
     message = (
         f"{seen.candidate[edge]} of {seen.candidate_requests} requests took longer than "
         f"{measure.edges_ms[measure.at[edge]]:.3g} ms (stable's p{SHARES[edge] * 100:g} before), stable's "
-        f"{seen.stable[edge]} of {seen.stable_requests}{_where(trial)}"
+        f"{seen.stable[edge]} of {seen.stable_requests}{_alone(trial)}"
     )
     return Finding("latencyRatio", message, slowness.alarm)
 
@@ -68,4 +68,8 @@ def _interval(low: float | None, high: float | None) -> str:
 def _where(trial: Trial) -> str:
     if trial.only_pod:
         return f"; without {trial.only_pod} nothing would speak against it"
-    return "; it has one pod: model or node" if len(trial.without) == 1 else ""
+    return _alone(trial)
+
+
+def _alone(trial: Trial) -> str:
+    return "; it has one pod: model or node" if len(trial.without.pods) == 1 else ""

@@ -30,9 +30,12 @@ class Dispersion:
 
     def plus(self, pods: Iterable[tuple[int, int]]) -> Self:
         """After one round, with the hits and requests of each of stable's pods in it."""
-        counted = [(hits, trials) for hits, trials in pods if trials]
-        hits, trials = sum(pod[0] for pod in counted), sum(pod[1] for pod in counted)
-        if len(counted) <= 1 or not 0 < hits < trials:
+        counted = [pod for pod in pods if pod[1]]
+        hits = sum([pod[0] for pod in counted])
+        if not hits or len(counted) <= 1:
+            return self
+        trials = sum([pod[1] for pod in counted])
+        if hits >= trials:
             return self
         rate = hits / trials
         spread = sum((own - of * rate) ** 2 / (of * rate * (1 - rate)) for own, of in counted)

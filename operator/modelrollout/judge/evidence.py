@@ -5,20 +5,20 @@ and the base rate both move during a rollout, and pooled counts would then rejec
 paradox). Each round is a stratum of its own.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from operator import add, sub
 from typing import Self
 
 from modelrollout.api.spec import Compare
 from modelrollout.judge.comparing import Comparing, comparing
+from modelrollout.judge.differences import Origins, arm_stratum, origins_of, served_before
 from modelrollout.judge.eprocesses import NO_SPLIT, Stratum, split
 from modelrollout.judge.limits import Rules
 from modelrollout.judge.restarts import Memory, Restart, restarted
-from modelrollout.judge.samples import Round, Sample
-from modelrollout.judge.strata import stratified
-from modelrollout.judge.tallies import Tally, difference, is_origin, nothing
+from modelrollout.judge.samples import Baseline, Round
+from modelrollout.judge.strata import NO_BUCKETS, ArmStratum, Stratified
+from modelrollout.judge.tallies import Tally, nothing
 from modelrollout.judge.trial import Trial, started
 
 LIMIT_MEMORY = Memory(span=4, most=32)
@@ -43,9 +43,9 @@ class Arm:
 
     def plus(self, pods: Mapping[str, Tally]) -> Self:
         """The arm after one round; `pods` has what each pod counted in it."""
-        total = sum(pods.values(), self.total)
-        if total == self.total:
+        if not any(any(tally.row) for tally in pods.values()):
             return self
+        total = self.total + _added(pods.values())
         sums = dict(self.pods)
         for pod, tally in pods.items():
             sums[pod] = sums[pod] + tally if pod in sums else tally
@@ -80,9 +80,12 @@ class Compared:
 
         A stratum that moves no bet makes no restart; it only moves the window of the newest one on.
         """
-        total = self.total + Comparison(stratum, split(stratum))
-        if total.logs != self.total.logs:
-            return type(self)(total, restarted(self.restarts, total, SPLIT_MEMORY))
+        if stratum.candidate_hits + stratum.stable_hits:
+            total = self.total + Comparison(stratum, split(stratum))
+            if total.logs != self.total.logs:
+                return type(self)(total, restarted(self.restarts, total, SPLIT_MEMORY))
+        else:  # most rounds
+            total = Comparison(Stratum(*map(add, self.total.hits.row, stratum.row)), self.total.logs)
         *older, newest = self.restarts
         if newest.index == 0:
             return type(self)(total, self.restarts)
@@ -100,13 +103,6 @@ class Evidence:
     refusals: Compared = Compared()
     trial: Trial | None = None
     """The comparison with stable, which outlives the epoch; None where nothing is compared."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origins:
-    """The last round's counters, by pod and instance. Only kept in memory: after a restart every pod is an origin."""
-
-    samples: Mapping[tuple[str, str], Sample] = field(default_factory=dict)
 
 
 def fresh(limits_ms: tuple[float, ...] = ()) -> Evidence:
@@ -132,59 +128,75 @@ def observe(evidence: Evidence, origins: Origins, seen: Round, rules: Rules) -> 
     empty Round. Origins outlive an epoch: pass the old ones on beside `fresh()`.
     """
     known = evidence if evidence.limits_ms == rules.limits_ms else fresh(rules.limits_ms)
-    pairs = _followed(seen.candidate, origins), _followed(seen.stable, origins)
-    candidate, stable = (_differences(arm, rules.limits_ms) for arm in pairs)
+    now = origins_of((*seen.candidate, *seen.stable))
+    candidate, stable = (arm_stratum(arm, origins, now) for arm in (seen.candidate, seen.stable))
     after = Evidence(
         limits_ms=rules.limits_ms,
-        candidate=known.candidate.plus(candidate),
-        stable=known.stable.plus(stable),
-        refusals=known.refusals.plus(_refusals(candidate.values(), stable.values())),
-        trial=_tried(evidence.trial, pairs, rules),
+        candidate=known.candidate.plus(_tallies(candidate, rules.limits_ms)),
+        stable=known.stable.plus(_tallies(stable, rules.limits_ms)),
+        refusals=known.refusals.plus(_refusals(candidate, stable)),
+        trial=_tried(evidence.trial, Both(seen, candidate, stable, origins), rules),
     )
-    return after, Origins({(one.pod, one.instance): one for one in (*seen.candidate, *seen.stable)})
+    return after, now
 
 
-Pairs = tuple[tuple[Sample, Sample], ...]
+@dataclass(frozen=True, slots=True)
+class Both:
+    """One round, and what it added to the one before."""
+
+    seen: Round
+    candidate: ArmStratum
+    stable: ArmStratum
+    origins: Origins
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The candidate's own, of a process that is counted."""
+        counted = self.candidate.pods
+        return next((one.baseline for one in self.seen.candidate if one.baseline and one.pod in counted), None)
+
+    def stratum(self, *, shared: bool, measured: bool) -> Stratified:
+        """As the comparison takes it; `measured` once stable's latency before the rollout is known."""
+        if not shared:
+            return Stratified(self.candidate, baseline=self.baseline)
+        edges = self.stable.edges_ms
+        before = NO_BUCKETS if measured else served_before(self.seen.stable, self.origins, edges)
+        return Stratified(self.candidate, self.stable, edges, self.baseline, before)
 
 
-def _followed(arm: Iterable[Sample], origins: Origins) -> Pairs:
-    """Each process that follows on its counters of the last round, with those; origins are left out."""
-    known = ((origins.samples.get((new.pod, new.instance)), new) for new in arm)
-    return tuple((old, new) for old, new in known if old is not None and not is_origin(old, new))
-
-
-def _differences(arm: Pairs, limits_ms: tuple[float, ...]) -> Mapping[str, Tally]:
+def _tallies(arm: ArmStratum, limits_ms: tuple[float, ...]) -> Mapping[str, Tally]:
     """What each pod counted since the last round."""
-    found: defaultdict[str, Tally] = defaultdict(lambda: nothing(limits_ms))
-    for old, new in arm:
-        found[new.pod] += difference(old, new, limits_ms)
+    found: dict[str, Tally] = {}
+    for pod, counts, (timed, *slow) in zip(arm.pods, arm.counts, arm.slower(limits_ms), strict=True):
+        tally = Tally(*counts, timed, tuple(slow))
+        found[pod] = found[pod] + tally if pod in found else tally
     return found
 
 
-def _tried(known: Trial | None, pairs: tuple[Pairs, Pairs], rules: Rules) -> Trial | None:
+def _tried(known: Trial | None, both: Both, rules: Rules) -> Trial | None:
     """The comparison after one round. Where requests are not spread by chance, stable's say nothing about the canary.
 
     Without a comparison only a model that carries a baseline is followed, for its drift.
     """
-    candidate, stable = pairs
-    if rules.compare is None and not any(new.baseline is not None for _, new in candidate):
+    if rules.compare is None and both.baseline is None:
         return known
     terms = rules.compare or _LIMITS_ONLY
     if known is None or (known.margins, known.tolerance) != (terms.margins, terms.tolerance):
         known = started(terms)
-    return known.plus(stratified(candidate, stable if terms.shared else ()))
+    return known.plus(both.stratum(shared=terms.shared, measured=known.slowness is not None))
 
 
 _LIMITS_ONLY: Comparing = replace(comparing(Compare()), shared=False)
 
 
-def _refusals(candidate: Collection[Tally], stable: Collection[Tally]) -> Stratum:
-    return Stratum(
-        candidate_hits=sum(one.refusals for one in candidate),
-        stable_hits=sum(one.refusals for one in stable),
-        candidate_requests=sum(one.requests for one in candidate),
-        stable_requests=sum(one.requests for one in stable),
-    )
+def _refusals(candidate: ArmStratum, stable: ArmStratum) -> Stratum:
+    (requests, _, refusals), (of_stable, _, by_stable) = candidate.sums, stable.sums
+    return Stratum(refusals, by_stable, requests, of_stable)
+
+
+def _added(tallies: Iterable[Tally]) -> Tally:
+    """The sum of at least one."""
+    return Tally.of_row(map(sum, zip(*(tally.row for tally in tallies), strict=True)))
 
 
 def _most_troubled(pods: Iterable[tuple[str, Tally]]) -> tuple[tuple[str, Tally], ...]:

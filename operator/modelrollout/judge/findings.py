@@ -11,6 +11,7 @@ requests. Slowness is no failure and waits for the floor.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 
 from modelrollout.judge.alarms import Alarm, Share, limit_alarm, split_alarm
 from modelrollout.judge.comparisons import worse_than_stable
@@ -21,6 +22,7 @@ from modelrollout.judge.proofs import unproven
 from modelrollout.judge.tallies import Tally
 from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
 
+_ERRORS = attrgetter("errors", "requests")
 LENIENT = 0.25
 """The probability of a false alarm at which stable's trouble is taken for the same as the candidate's."""
 
@@ -80,8 +82,8 @@ def _error_rate_above_limit(arm: Arm, rules: Rules) -> Finding | None:
     total = arm.total
     if rules.error_rate is None or (total.requests < rules.min_samples and total.errors < total.requests):
         return None
-    alarm = limit_alarm(arm, lambda tally: (tally.errors, tally.requests), rules.error_rate)
-    if alarm is None or alarm.log_e < rules.limit_threshold:
+    alarm = limit_alarm(arm, _ERRORS, rules.error_rate, rules.limit_threshold)
+    if alarm is None:
         return None
     pod, where = _blame(arm, lambda tally: tally.errors)
     message = f"{_share(alarm)} failed (limit {_percent(rules.error_rate)}){where}"
@@ -89,8 +91,8 @@ def _error_rate_above_limit(arm: Arm, rules: Rules) -> Finding | None:
 
 
 def _slower_than_limit(arm: Arm, index: int, limit: LatencyLimit, threshold: float) -> Finding | None:
-    alarm = limit_alarm(arm, lambda tally: (tally.slow[index], tally.timed), limit.share)
-    if alarm is None or alarm.log_e < threshold:
+    alarm = limit_alarm(arm, lambda tally: (tally.slow[index], tally.timed), limit.share, threshold)
+    if alarm is None:
         return None
     pod, where = _blame(arm, lambda tally: tally.slow[index])
     message = f"{_share(alarm)} were slower than {limit.limit_ms:g} ms (limit {_percent(limit.share)}){where}"
@@ -102,8 +104,8 @@ def _refusals_above_stable(evidence: Evidence, rules: Rules) -> Finding | None:
     total_failure = candidate.refusals == candidate.requests and stable.refusals < stable.requests
     if candidate.requests < rules.min_samples and not total_failure:
         return None
-    alarm = split_alarm(evidence.refusals)
-    if alarm is None or alarm.log_e < rules.refusal_threshold:
+    alarm = split_alarm(evidence.refusals, rules.refusal_threshold)
+    if alarm is None:
         return None
     pod, _ = _blame(evidence.candidate, lambda tally: tally.refusals)
     hits = alarm.counts

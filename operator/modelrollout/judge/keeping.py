@@ -12,18 +12,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from modelrollout.judge import mixtures
 from modelrollout.judge.dispersion import Dispersion
 from modelrollout.judge.eprocesses import Stratum
 from modelrollout.judge.packing import inflate
 from modelrollout.judge.ratios import Ratio, begun
 from modelrollout.judge.samples import Baseline, Predictions
 from modelrollout.judge.slowness import SHARES, Slow, Slowness, Yardstick
-from modelrollout.judge.strata import Counted
+from modelrollout.judge.strata import NO_BUCKETS, Counted, upto
 from modelrollout.judge.trial import Trial
 
 LONGEST = 8192
 """Characters that the status has room for."""
-_VERSION = "1"
+_VERSION = "2"
 _DIGITS = 6
 """Decimals of a logarithm that are kept."""
 
@@ -49,7 +52,7 @@ def unpack_trial(text: str) -> Trial | None:
 def _slimmer(trial: Trial) -> Iterator[Trial]:
     """The buckets of latency only show quantiles; they go first."""
     yield trial
-    yield replace(trial, canary=replace(trial.canary, latency=()), stable=replace(trial.stable, latency=()))
+    yield replace(trial, canary=replace(trial.canary, upto=NO_BUCKETS), stable=replace(trial.stable, upto=NO_BUCKETS))
 
 
 def _pack(trial: Trial) -> str:
@@ -92,8 +95,8 @@ def _ratio(content: Any, margins: tuple[float, ...]) -> Ratio:  # noqa: ANN401  
     return Ratio(
         margins=margins,
         hits=Stratum(*_counts(hits, 4)),
-        gains=_floats(gains, len(new.gains)),
-        waiting=_floats(waiting, len(new.waiting)),
+        gains=_bets(gains, new.gains),
+        waiting=_bets(waiting, new.waiting),
         steps=int(steps),
         peak=_finite(peak),
         dispersion=Dispersion(_finite(spread), int(freedom)),
@@ -120,9 +123,9 @@ def _slowness(content: Any) -> Slowness:  # noqa: ANN401  # whatever JSON the te
     return Slowness(
         measure=measure,
         seen=Slow(_counts(ours, len(SHARES)), _counts(theirs, len(SHARES)), *_counts(requests, 3)),
-        gains=_floats(gains, len(new.gains)),
-        swapped=_floats(swapped, len(new.swapped)),
-        waiting=_floats(waiting, len(new.waiting)),
+        gains=_bets(gains, new.gains),
+        swapped=_bets(swapped, new.swapped),
+        waiting=_bets(waiting, new.waiting),
         steps=int(steps),
         peak=_finite(peak),
         dispersion=Dispersion(_finite(spread), int(freedom)),
@@ -139,7 +142,7 @@ def _counted(content: Any) -> Counted:  # noqa: ANN401  # whatever JSON the text
     sums, latency, (count, total, squares, edges, counts) = content
     predictions = Predictions(int(count), _finite(total), _finite(squares), _floats(edges), _counts(counts))
     requests, errors, refusals = _counts(sums, 3)
-    return Counted(requests, errors, refusals, _counts(latency), predictions)
+    return Counted(requests, errors, refusals, upto([_counts(latency)])[0], predictions)
 
 
 def _baseline_written(baseline: Baseline) -> list[Any]:
@@ -151,8 +154,9 @@ def _baseline(content: Any) -> Baseline:  # noqa: ANN401  # whatever JSON the te
     return Baseline(int(count), _finite(mean), _finite(deviation), _floats(edges), _counts(counts))
 
 
-def _rounded(values: Iterable[float]) -> list[float]:
-    return [round(value, _DIGITS) for value in values]
+def _rounded(values: mixtures.Array) -> list[float]:
+    found: list[float] = np.round(values.ravel(), _DIGITS).tolist()
+    return found
 
 
 def _finite(value: Any) -> float:  # noqa: ANN401  # whatever JSON the text held
@@ -167,6 +171,10 @@ def _floats(values: Iterable[Any], width: int | None = None) -> tuple[float, ...
     if width is not None and len(found) != width:
         raise ValueError(f"{len(found)} numbers, not {width}")
     return found
+
+
+def _bets(values: Iterable[Any], new: mixtures.Array) -> mixtures.Array:
+    return np.array(_floats(values, new.size)).reshape(new.shape)
 
 
 def _counts(values: Iterable[Any], width: int | None = None) -> tuple[int, ...]:

@@ -34,12 +34,26 @@ EITHER_WAY_LOG_WEIGHTS = _log_weights(EITHER_WAY, 0.0, _WIDTH)
 
 def log_sum_exp(logs: Array) -> Array:
     """log(sum(exp(x))) along the last axis, without overflow."""
-    if logs.ndim == 1:  # one rollout: a third of the time
-        highest = logs.max()
-        return np.asarray(np.log(np.exp(logs - highest).sum()) + highest)
     top = logs.max(axis=-1, keepdims=True)
     summed: Array = np.log(np.exp(logs - top).sum(axis=-1)) + top[..., 0]
     return summed
+
+
+def log_sum(logs: Array) -> float:
+    """The same over all of an array: one number, in a third of the time."""
+    top = highest(logs)
+    return top + math.log(float(np.add.reduce(np.exp(logs - top), axis=None)))
+
+
+def highest(logs: Array) -> float:
+    """The largest of all."""
+    return float(np.maximum.reduce(logs, axis=None))
+
+
+def log_mean(one: float, other: float) -> float:
+    """log((exp(one) + exp(other)) / 2)."""
+    high, low = max(one, other), min(one, other)
+    return high + math.log1p(math.exp(low - high)) - math.log(2)
 
 
 def noninferior_bets(margin: float) -> Array:
@@ -50,20 +64,23 @@ def noninferior_bets(margin: float) -> Array:
 
 def noninferior(gains: Array) -> Array:
     """Log E against "at least `margin` times stable's", from gains at `noninferior_bets(margin)`."""
-    weights = _NONINFERIOR_LOG_WEIGHTS
-    return log_sum_exp(weights + gains[..., :-1] - gains[..., -1:])
+    return log_sum_exp(NONINFERIOR_LOG_WEIGHTS + gains[..., :-1] - gains[..., -1:])
 
 
-_NONINFERIOR_LOG_WEIGHTS = _log_weights(np.linspace(-2.5, -0.02, POINTS), 0.0, 0.8)
+NONINFERIOR_LOG_WEIGHTS = _log_weights(np.linspace(-2.5, -0.02, POINTS), 0.0, 0.8)
 
 
-def split_gains(candidate_hits: Numbers, hits: Numbers, share: Numbers, ratios: Array) -> Array:
+def split_gains(
+    candidate_hits: Numbers, hits: Numbers, share: Numbers, ratios: Array, times_less_one: Array | None = None
+) -> Array:
     """What one stratum adds to each bet on "the canary's hit rate is exp(ratio) times stable's".
 
     `share` is the canary's part of the requests, `hits` counts both arms. Lindon and Malek, arXiv 2011.03567; the
-    requests are finite, so the hits are hypergeometric: Hoeffding 1963, theorem 4.
+    requests are finite, so the hits are hypergeometric: Hoeffding 1963, theorem 4. `times_less_one` is
+    `expm1(ratios)` for those who ask often.
     """
-    gained: Array = np.multiply(candidate_hits, ratios) - hits * np.log1p(np.multiply(share, np.expm1(ratios)))
+    more = np.expm1(ratios) if times_less_one is None else times_less_one
+    gained: Array = candidate_hits * ratios - hits * np.log1p(share * more)
     return gained
 
 
@@ -76,13 +93,25 @@ def _below_gains(rate: float) -> tuple[Array, Array]:
 def below(hits: Numbers, trials: Numbers, rate: float) -> Array:
     """Log E against "each trial is a hit at least so often": what shows an arm by itself to be below `rate`."""
     lost, won = _below_gains(rate)
-    gains = np.multiply(hits, lost) + np.multiply(np.subtract(trials, hits), won)
-    return log_sum_exp(gains) - math.log(POINTS)
+    return log_sum_exp(hits * lost + (trials - hits) * won) - math.log(POINTS)
+
+
+def bets_below(hits: int, trials: int, rate: float) -> Array:
+    """The same for one arm, bet by bet: each with its part of the capital."""
+    lost, won = _below_gains(rate)
+    found: Array = hits * lost + ((trials - hits) * won - math.log(POINTS))
+    return found
+
+
+def is_mean_at(bar: float, one: Array, other: Array) -> bool:
+    """Whether `log_mean` of the sums of two mixtures is at the bar; without a sum where a single bet is."""
+    level = bar + math.log(2)
+    return highest(one) >= level or highest(other) >= level or log_mean(log_sum(one), log_sum(other)) >= bar
 
 
 def pooled_share(hits: Numbers, trials: Numbers, before: Numbers) -> Array:
     """The share of hits in both arms so far, held to what it was before the rollout by 5 requests' worth."""
-    return np.clip(np.add(hits, np.multiply(5, before)) / np.add(trials, 5), 1e-4, 0.95)
+    return np.minimum(np.maximum((hits + 5 * before) / (trials + 5), 1e-4), 0.95)
 
 
 def table_gains(
@@ -94,17 +123,18 @@ def table_gains(
     divides the expected hits by the ratio, and is measured against the one rate that both arms would then share.
     """
     (hits, trials), (other_hits, other_trials) = treated, control
-    times, total = np.exp(ratios), np.add(trials, other_trials)
+    times = _WORSE_TIMES if ratios is WORSE else np.exp(ratios)
+    total, together = trials + other_trials, hits + other_hits
     of_control = pooled * total / (trials * times + other_trials)
     of_treated = np.minimum(of_control * times, 1 - 1e-6)
     shared = (trials * of_treated + other_trials * of_control) / total
-    gained: Array = (
-        hits * np.log(of_treated / shared)
-        + np.subtract(trials, hits) * np.log((1 - of_treated) / (1 - shared))
-        + other_hits * np.log(of_control / shared)
-        + np.subtract(other_trials, other_hits) * np.log((1 - of_control) / (1 - shared))
-    )
+    gained: Array = hits * np.log(of_treated) + (trials - hits) * np.log1p(-of_treated)
+    gained += other_hits * np.log(of_control) + (other_trials - other_hits) * np.log1p(-of_control)
+    gained -= together * np.log(shared) + (total - together) * np.log1p(-shared)
     return gained
+
+
+_WORSE_TIMES = np.exp(WORSE)
 
 
 def mean_radius(deviation: Numbers, trials: Numbers, alpha: float, best_at: int = 500) -> Array:

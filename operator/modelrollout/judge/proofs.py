@@ -11,7 +11,7 @@ from modelrollout.judge import drift, mixtures
 from modelrollout.judge.comparing import Comparing
 from modelrollout.judge.evidence import Evidence
 from modelrollout.judge.limits import Rules
-from modelrollout.judge.ratios import log_pass
+from modelrollout.judge.ratios import is_proof, log_pass
 from modelrollout.judge.trial import Trial
 
 BROKEN = 0.5
@@ -54,8 +54,10 @@ def missing(evidence: Evidence, rules: Rules) -> Iterator[Missing]:
     if compare is None:
         return
     alone = trial is None or abstains(evidence, compare)
-    found = _absolute(evidence, rules) if alone or trial is None else _relative(trial, compare)
-    yield from (one for one in found if one.log_e < compare.proof)
+    if alone or trial is None:
+        yield from (one for one in _absolute(evidence, rules) if one.log_e < compare.proof)
+    else:
+        yield from _relative(trial, compare)
     yield from _drift(trial, rules)
 
 
@@ -80,13 +82,15 @@ def expected_requests(evidence: Evidence, rules: Rules) -> int | None:
 def _relative(trial: Trial, compare: Comparing) -> Iterator[Missing]:
     times = f"at most {compare.margin:g} times stable's"
     errors, refusals, slowness = trial.errors, trial.refusals, trial.slowness
-    requests = errors.hits.candidate_requests
-    yield Missing(f"an error rate of {times}", log_pass(errors, compare.margin, compare.negligible), requests)
-    yield Missing(f"a refusal rate of {times}", log_pass(refusals, compare.margin, compare.negligible), requests)
+    requests, asked = errors.hits.candidate_requests, (compare.margin, compare.negligible)
+    if not is_proof(errors, *asked, compare.proof):
+        yield Missing(f"an error rate of {times}", log_pass(errors, *asked), requests)
+    if not is_proof(refusals, *asked, compare.proof):
+        yield Missing(f"a refusal rate of {times}", log_pass(refusals, *asked), requests)
     slower = f"a latency of at most {compare.tolerance:g} times stable's"
     if slowness is None:
         yield Missing(slower, 0.0, 0)
-    else:
+    elif not slowness.is_proof(compare.negligible, compare.proof):
         yield Missing(slower, slowness.log_pass(compare.negligible), slowness.seen.candidate_requests)
 
 

@@ -8,7 +8,6 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 ASKED = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 _DEVIATIONS = 1.96
@@ -24,12 +23,10 @@ class Quantile:
     high: float
 
 
-def quantiles(edges_ms: Sequence[float], counts: Sequence[int]) -> tuple[Quantile, ...]:
-    """The p50, p95 and p99 of counts per bucket; none without requests."""
-    total = sum(counts)
-    if not total or not edges_ms:
+def quantiles(edges_ms: Sequence[float], upto: Sequence[int]) -> tuple[Quantile, ...]:
+    """The p50, p95 and p99 of requests up to each edge, the last of which are all; none without requests."""
+    if not edges_ms or not upto or not upto[-1]:
         return ()
-    upto = list(accumulate(counts))
     return tuple(_quantile(name, share, edges_ms, upto) for name, share in ASKED)
 
 

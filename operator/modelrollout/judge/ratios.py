@@ -1,9 +1,9 @@
 """Errors and refusals of a canary against stable's, over a whole rollout: proof of worse, and proof of no worse.
 
 Each round is a stratum of its own: while the share of the canary grows and the base rate drifts, pooled counts would
-reject healthy canaries (Simpson's paradox). At the beginning half of the capital is bet; at each later step a part of
-the rest, 1/4, 1/8, ..., is bet anew, so that a long healthy stretch does not bury a later fault. Since all restarts
-share their bets, the capital that waits for each bet is one number: sum over restarts of w_r exp(-L at the restart).
+reject healthy canaries (Simpson's paradox). Parts of the capital are bet anew later (`stakes`), so that a long healthy
+stretch does not bury a later fault. Since all restarts share their bets, what was bet on each of them is one number:
+the sum over restarts of w_r exp(-L at the restart).
 """
 
 import math
@@ -17,6 +17,7 @@ import numpy as np
 from modelrollout.judge import mixtures
 from modelrollout.judge.dispersion import ALIKE, Dispersion
 from modelrollout.judge.eprocesses import Stratum
+from modelrollout.judge.stakes import ROLLOUT, Stakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Interval:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ratio:
     """The sums of one metric since the rollout began."""
 
@@ -36,10 +37,11 @@ class Ratio:
     """Ratios up to which the canary counts as no worse; steps may differ."""
     hits: Stratum
     """Counts of all rounds in which both arms had requests, for people."""
-    gains: tuple[float, ...]
+    gains: mixtures.Array
     """Along `_grid(margins)`."""
-    waiting: tuple[float, ...]
+    waiting: mixtures.Array
     """Logarithm of the capital on each bet of `WORSE`, divided by that bet's value now."""
+    stakes: Stakes = ROLLOUT
     steps: int = 0
     """Restarts so far."""
     peak: float = 0.0
@@ -49,17 +51,22 @@ class Ratio:
     @property
     def log_e(self) -> float:
         """Log E since the rollout began, that the canary is worse; without restarts."""
-        return float(mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + np.array(self.gains[: mixtures.POINTS])))
+        return mixtures.log_sum(mixtures.WORSE_LOG_WEIGHTS + self.gains[: mixtures.POINTS])
+
+    @property
+    def capital(self) -> mixtures.Array:
+        """Logarithm of the capital on each bet of `WORSE` now, with what was bet anew."""
+        capital: mixtures.Array = self.gains[: mixtures.POINTS] + self.waiting
+        return capital
 
     @property
     def alarm(self) -> float:
         """Log E with its restarts: what a rollback is decided by."""
-        bets = np.array(self.gains[: mixtures.POINTS]) + np.array(self.waiting)
-        return float(mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + bets))
+        return mixtures.log_sum(mixtures.WORSE_LOG_WEIGHTS + self.capital)
 
     def is_alarm(self, threshold: float) -> bool:
         """Whether the alarm is at the threshold; without a sum where no single bet is."""
-        return max(map(add, self.gains, self.waiting)) >= threshold and self.alarm >= threshold
+        return mixtures.highest(self.capital) >= threshold and self.alarm >= threshold
 
     @property
     def p(self) -> float:
@@ -69,41 +76,60 @@ class Ratio:
     def plus(self, stratum: Stratum, dispersion: Dispersion | None = None) -> Self:
         """After one more round. An arm without requests adds nothing."""
         known = self.dispersion if dispersion is None else dispersion
-        share = _share(stratum)
+        gains, waiting, peak = self.gains, self.waiting, self.peak
+        share = share_of(stratum)
         if not 0.0 < share < 1.0:
             return replace(self, dispersion=known)
-        hits = Stratum(*map(add, self.hits.row, stratum.row))
         together = stratum.candidate_hits + stratum.stable_hits
-        if not together:  # most rounds: without `replace`, which takes longer than all the rest
-            return type(self)(self.margins, hits, self.gains, self.waiting, self.steps, self.peak, known)
-        gained = mixtures.split_gains(stratum.candidate_hits, together, share, _grid(self.margins)) / known.factor
-        gains = tuple((np.array(self.gains) + gained).tolist())
-        after = replace(self, hits=hits, gains=gains, dispersion=known)
-        # A mean is at most the largest: most rounds cannot be a new peak.
-        return after if max(gains[: mixtures.POINTS]) <= self.peak else replace(after, peak=max(self.peak, after.log_e))
+        if together:  # in most rounds there are none
+            grid, more = _grid(self.margins)
+            gains = gains + mixtures.split_gains(stratum.candidate_hits, together, share, grid, more) / known.factor
+            # A mean is at most the largest: most rounds cannot be a new peak.
+            if mixtures.highest(gains[: mixtures.POINTS]) > peak:
+                peak = max(peak, mixtures.log_sum(mixtures.WORSE_LOG_WEIGHTS + gains[: mixtures.POINTS]))
+            waiting = self._bet_anew(together, gains[: mixtures.POINTS])
+        hits = Stratum(*map(add, self.hits.row, stratum.row))
+        return type(self)(self.margins, hits, gains, waiting, self.stakes, self.steps, peak, known)
+
+    def log_part(self, hits: int) -> float:
+        """Logarithm of the part of the capital that is bet anew after a round with so many hits."""
+        before = self.hits.candidate_hits + self.hits.stable_hits
+        part = float(self.stakes.after_round(before, before + hits))
+        return math.log(part) if part else -math.inf
+
+    def _bet_anew(self, hits: int, gains: mixtures.Array) -> mixtures.Array:
+        if not self.stakes.rounds:
+            return self.waiting
+        waiting: mixtures.Array = np.logaddexp(self.waiting, self.log_part(hits) - gains)
+        return waiting
 
     def restarted(self) -> Self:
-        """At a later step: 1/4 of the capital is bet anew, then 1/8, ..."""
-        bet = math.log(0.5) * (self.steps + 2) - np.array(self.gains[: mixtures.POINTS])
-        waiting = np.logaddexp(np.array(self.waiting), bet)
-        return replace(self, waiting=tuple(waiting.tolist()), steps=self.steps + 1)
+        """At a later step, with a part of the capital bet anew."""
+        bet = self.stakes.at_step(self.steps + 1) - self.gains[: mixtures.POINTS]
+        return replace(self, waiting=np.logaddexp(self.waiting, bet), steps=self.steps + 1)
 
     def log_e_noninferior(self, margin: float) -> float:
         """Log E that the canary's rate is at most `margin` times stable's; `margin` is one of `margins`."""
+        return mixtures.log_sum(self.noninferior(margin))
+
+    def noninferior(self, margin: float) -> mixtures.Array:
+        """The same bet by bet: logarithms of the capital on each."""
         bets = mixtures.POINTS + 1
         start = mixtures.POINTS + len(mixtures.EITHER_WAY) + bets * self.margins.index(margin)
-        return float(mixtures.noninferior(np.array(self.gains[start : start + bets])))
+        gains = self.gains[start : start + bets]
+        found: mixtures.Array = mixtures.NONINFERIOR_LOG_WEIGHTS + (gains[:-1] - gains[-1])
+        return found
 
-    def log_e_negligible(self, rate: float) -> float:
-        """Log E that the canary by itself is below `rate`, as which a comparison does not matter."""
-        return float(mixtures.below(self.hits.candidate_hits, self.hits.candidate_requests, rate))
+    def negligible(self, rate: float) -> mixtures.Array:
+        """Bets that the canary by itself is below `rate`, as which a comparison does not matter."""
+        return mixtures.bets_below(self.hits.candidate_hits, self.hits.candidate_requests, rate)
 
     def interval(self, alpha: float) -> Interval:
         """The ratio that fits best, and all those that cannot be excluded at any look (1 - alpha)."""
         if self.hits.candidate_hits + self.hits.stable_hits == 0:
             return Interval(None, None, None)
-        gains = np.array(self.gains[mixtures.POINTS : mixtures.POINTS + len(mixtures.EITHER_WAY)])
-        level = float(mixtures.log_sum_exp(mixtures.EITHER_WAY_LOG_WEIGHTS + gains)) + math.log(alpha)
+        gains = self.gains[mixtures.POINTS : mixtures.POINTS + len(mixtures.EITHER_WAY)]
+        level = mixtures.log_sum(mixtures.EITHER_WAY_LOG_WEIGHTS + gains) + math.log(alpha)
         kept = np.flatnonzero(gains > level)
         if not kept.size:
             return Interval(None, None, None)
@@ -115,13 +141,14 @@ class Ratio:
         )
 
 
-def begun(margins: tuple[float, ...], capital: float = 0.5) -> Ratio:
-    """A ratio before its first round. `capital` is the part that is bet now: all of it where no step will follow."""
+def begun(margins: tuple[float, ...], stakes: Stakes = ROLLOUT) -> Ratio:
+    """A ratio before its first round."""
     return Ratio(
         margins=margins,
         hits=Stratum(0, 0, 0, 0),
-        gains=(0.0,) * len(_grid(margins)),
-        waiting=(math.log(capital),) * mixtures.POINTS,
+        gains=np.zeros(len(_grid(margins)[0])),
+        waiting=np.full(mixtures.POINTS, math.log(stakes.beginning)),
+        stakes=stakes,
     )
 
 
@@ -130,15 +157,22 @@ def log_pass(ratio: Ratio, margin: float, negligible: float) -> float:
 
     A ratio has no proof without errors: with none in either arm the relative E stays 1 for ever.
     """
-    relative, alone = ratio.log_e_noninferior(margin), ratio.log_e_negligible(negligible)
-    return float(np.logaddexp(relative, alone)) - math.log(2)
+    return mixtures.log_mean(ratio.log_e_noninferior(margin), mixtures.log_sum(ratio.negligible(negligible)))
+
+
+def is_proof(ratio: Ratio, margin: float, negligible: float, bar: float) -> bool:
+    """Whether `log_pass` is at the bar."""
+    return mixtures.is_mean_at(bar, ratio.noninferior(margin), ratio.negligible(negligible))
 
 
 @lru_cache(maxsize=256)
-def _grid(margins: tuple[float, ...]) -> mixtures.Array:
-    return np.concatenate((mixtures.WORSE, mixtures.EITHER_WAY, *map(mixtures.noninferior_bets, margins)))
+def _grid(margins: tuple[float, ...]) -> tuple[mixtures.Array, mixtures.Array]:
+    """All ratios that are bet on, and how much more often than 1 they are."""
+    grid = np.concatenate((mixtures.WORSE, mixtures.EITHER_WAY, *map(mixtures.noninferior_bets, margins)))
+    return grid, np.expm1(grid)
 
 
-def _share(stratum: Stratum) -> float:
+def share_of(stratum: Stratum) -> float:
+    """The canary's part of the requests."""
     total = stratum.candidate_requests + stratum.stable_requests
     return stratum.candidate_requests / total if total else 0.0

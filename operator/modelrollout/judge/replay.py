@@ -8,17 +8,19 @@ such lines, with the pods of each arm, where it is told to (--strata-log).
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from modelrollout.judge import drift
 from modelrollout.judge.comparing import SHARES, Comparing
 from modelrollout.judge.report import Reading, readings
 from modelrollout.judge.samples import NO_PREDICTIONS, Baseline, Predictions
-from modelrollout.judge.strata import Counted, Stratified, together
+from modelrollout.judge.stakes import AT_ONCE, ROLLOUT
+from modelrollout.judge.strata import NO_BUCKETS, ArmStratum, Stratified, together, upto
 from modelrollout.judge.trial import Trial, started
 
 _GROWN_MS = tuple(float(f"{0.05 * 1.1**i:.6g}") for i in range(153))
@@ -107,7 +109,7 @@ def replay(lines: Iterable[str], terms: Comparing, tolerance: float = 2.0) -> Re
     """
     strata = list(read(lines))
     steps = {line.step for line in strata}
-    trial = started(terms, capital=0.5 if len(steps) > 1 else 1.0)
+    trial = started(terms, ROLLOUT if len(steps) > 1 else AT_ONCE)
     before = strata[0].step if strata else 0
     for line in strata:
         trial = (trial.restarted() if line.step != before else trial).plus(stratum_of(line, trial))
@@ -138,13 +140,14 @@ def read(lines: Iterable[str]) -> Iterator[StratumLine]:
 
 def stratum_of(line: StratumLine, trial: Trial) -> Stratified:
     """A line as the judge takes it. Stable's first round with latencies fixes the edges where nothing came before."""
-    seen = trial.stable.latency if trial.slowness is None else ()
+    edges = line.edges_ms or edges_of(len(line.stable.latency))
+    before = upto([line.before])[0] if line.before else NO_BUCKETS
     return Stratified(
-        canary=_pods(line.canary),
-        stable=_pods(line.stable),
-        edges_ms=line.edges_ms or edges_of(len(line.stable.latency)),
+        canary=_pods(line.canary, edges),
+        stable=_pods(line.stable, edges),
+        edges_ms=edges,
         baseline=Baseline(**line.baseline.model_dump()) if line.baseline is not None else None,
-        before=line.before or seen,
+        before=before if before.size or trial.slowness is not None else trial.stable.upto,
     )
 
 
@@ -157,11 +160,15 @@ def edges_of(buckets: int) -> tuple[float, ...]:
 
 def written(seen: Stratified, extra: Mapping[str, Any]) -> str:
     """One line of a log of strata."""
-    content: dict[str, Any] = {**extra, "canary": _written(seen.canary), "stable": _written(seen.stable)}
+    content: dict[str, Any] = {
+        **extra,
+        "canary": _written(seen.canary, seen.edges_ms),
+        "stable": _written(seen.stable, seen.edges_ms),
+    }
     if seen.edges_ms:
         content["edges_ms"] = seen.edges_ms
-    if seen.before:
-        content["before"] = seen.before
+    if seen.before.size:
+        content["before"] = np.diff(seen.before, prepend=0).tolist()
     own = seen.baseline
     if own is not None:
         content["baseline"] = {name: getattr(own, name) for name in Own.model_fields}
@@ -224,12 +231,13 @@ def _drift(trial: Trial, tolerance: float, alpha: float) -> drift.Moved | None:
     return drift.moved(trial.predictions, trial.baseline, tolerance, alpha * SHARES["drift"])
 
 
-def _pods(arm: Arm) -> Mapping[str, Counted]:
-    return {name: _counted(pod) for name, pod in (arm.pods or {"": arm}).items()}
-
-
-def _counted(arm: Arm) -> Counted:
-    return Counted(arm.requests, arm.errors, arm.refusals, arm.latency, _predictions(arm.predictions))
+def _pods(arm: Arm, edges: tuple[float, ...]) -> ArmStratum:
+    pods = arm.pods or {"": arm}
+    counts = tuple((one.requests, one.errors, one.refusals) for one in pods.values())
+    none = (0,) * (len(edges) + 1)
+    timed = [one.latency or none for one in pods.values()]
+    rows = upto(timed) if any(one.latency for one in pods.values()) else upto(())
+    return ArmStratum(tuple(pods), counts, edges, rows, tuple(_predictions(one.predictions) for one in pods.values()))
 
 
 def _predictions(seen: Predicted | tuple[int, ...] | None) -> Predictions:
@@ -240,15 +248,19 @@ def _predictions(seen: Predicted | tuple[int, ...] | None) -> Predictions:
     return Predictions(seen.count, seen.sum, seen.sum_squares, seen.edges, seen.counts)
 
 
-def _written(pods: Mapping[str, Counted]) -> dict[str, Any]:
-    return _arm_written(together(pods.values())) | {"pods": {name: _arm_written(one) for name, one in pods.items()}}
+def _written(arm: ArmStratum, edges: tuple[float, ...]) -> dict[str, Any]:
+    whole = together(arm, edges)
+    rows = np.diff(arm.at(edges), axis=1, prepend=0).tolist() or [()] * len(arm.pods)
+    pods = zip(arm.pods, arm.counts, rows, arm.predictions, strict=True)
+    return _arm_written((whole.requests, whole.errors, whole.refusals), whole.latency, whole.predictions) | {
+        "pods": {name: _arm_written(counts, row, seen) for name, counts, row, seen in pods}
+    }
 
 
-def _arm_written(arm: Counted) -> dict[str, Any]:
-    content: dict[str, Any] = {"requests": arm.requests, "errors": arm.errors, "refusals": arm.refusals}
-    if arm.latency:
-        content["latency"] = arm.latency
-    seen = arm.predictions
+def _arm_written(counts: tuple[int, int, int], latency: Sequence[int], seen: Predictions) -> dict[str, Any]:
+    content: dict[str, Any] = dict(zip(("requests", "errors", "refusals"), counts, strict=True))
+    if latency:
+        content["latency"] = latency
     if seen.count:
         sums = {"count": seen.count, "sum": seen.total, "sum_squares": seen.squares}
         content["predictions"] = sums | {"edges": seen.edges, "counts": seen.counts}

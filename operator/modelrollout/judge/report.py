@@ -53,6 +53,8 @@ class Report:
     abstains: str = ""
     """Why nothing is compared now; empty when it is."""
     unusable_baseline: str = ""
+    stable_error_rate: float = 0.0
+    """Errors per request of stable since the rollout began; 0 without requests."""
     expected_requests: int | None = None
     """Candidate requests until a pass, at the present rates; None where that cannot be said."""
 
@@ -67,11 +69,12 @@ def report(evidence: Evidence, rules: Rules) -> Report | None:
     return Report(
         requests=trial.canary.requests,
         readings=tuple(readings(trial, compare)) if compare is not None else (),
-        candidate_ms=quantiles(edges, trial.canary.latency),
-        stable_ms=quantiles(edges, trial.stable.latency),
+        candidate_ms=quantiles(edges, trial.canary.upto.tolist()),
+        stable_ms=quantiles(edges, trial.stable.upto.tolist()),
         moved=_drift(trial, rules),
         abstains=abstains(evidence, compare) if compare is not None else "",
         unusable_baseline=drift.unusable(trial.baseline) if trial.baseline is not None else "",
+        stable_error_rate=trial.stable.errors / max(1, trial.stable.requests),
         expected_requests=expected_requests(evidence, rules),
     )
 

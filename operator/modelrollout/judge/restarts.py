@@ -45,12 +45,9 @@ class Memory:
     most: int
     """Most restarts kept beside the beginning."""
 
-    def keeps(self, index: int, newest: int) -> bool:
-        return index == 0 or newest - index <= self.span * (index & -index)
-
 
 def restarted(restarts: tuple[Restart[State], ...], at: State, memory: Memory) -> tuple[Restart[State], ...]:
     """The restarts, oldest first, with a new one at these sums and without those that `memory` no longer keeps."""
-    newest = restarts[-1].index + 1
-    beginning, *later = (one for one in restarts if memory.keeps(one.index, newest))
-    return (beginning, *later[max(0, len(later) + 1 - memory.most) :], Restart(newest, at))
+    newest, span = restarts[-1].index + 1, memory.span
+    kept = [one for one in restarts if not one.index or newest - one.index <= span * (one.index & -one.index)]
+    return (kept[0], *kept[1:][max(0, len(kept) - memory.most) :], Restart(newest, at))

@@ -8,8 +8,7 @@ exact with buckets: 1.2 times slower is an edge two buckets higher where they gr
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate, chain
+from dataclasses import dataclass, field, replace
 from operator import add
 from typing import Self
 
@@ -17,6 +16,8 @@ import numpy as np
 
 from modelrollout.judge import mixtures
 from modelrollout.judge.dispersion import ALIKE, Dispersion
+from modelrollout.judge.stakes import ROLLOUT
+from modelrollout.judge.strata import Buckets
 
 SHARES = (0.5, 0.75, 0.9, 0.95, 0.99)
 P95 = 3
@@ -40,12 +41,11 @@ class Yardstick:
     """Stable's share of slow requests at each, before the rollout."""
 
 
-def yardstick(edges_ms: tuple[float, ...], counts: Sequence[int], tolerance: float) -> Yardstick | None:
-    """The yardstick that stable's requests so far give; None where they are too few to give one."""
-    total = sum(counts)
-    if total < ENOUGH or not edges_ms:
+def yardstick(edges_ms: tuple[float, ...], below: Sequence[int], tolerance: float) -> Yardstick | None:
+    """The yardstick that stable's requests up to each edge give; None where they are too few to give one."""
+    upto = list(below)
+    if not edges_ms or not upto or (total := upto[-1]) < ENOUGH:
         return None
-    upto = list(accumulate(counts))
     last = len(edges_ms) - 1
     here = tuple(min(last, _nearest(upto, share * total)) for share in SHARES)
     tolerated = min(last, bisect_left(edges_ms, edges_ms[here[P95]] * tolerance * (1 - _SLACK), lo=here[P95]))
@@ -70,6 +70,11 @@ class Slow:
     candidate_requests: int = 0
     stable_requests: int = 0
 
+    @property
+    def hits(self) -> int:
+        """Requests of both arms that were slower than stable's p95 before."""
+        return self.candidate[P95] + self.stable[P95]
+
     def __add__(self, other: Self) -> Self:
         return type(self)(
             tuple(map(add, self.candidate, other.candidate)),
@@ -81,31 +86,34 @@ class Slow:
 
 
 NONE_SLOW = Slow()
-_NO_GAINS = (0.0,) * (len(SHARES) * mixtures.POINTS)
+_BETS = (len(SHARES), mixtures.POINTS)
 
 
-def slow_at(measure: Yardstick, candidate: Sequence[int], stable: Sequence[int]) -> Slow:
-    """The slow requests among counts per bucket."""
+def slow_at(measure: Yardstick, candidate: Buckets, stable: Buckets) -> Slow:
+    """The slow requests, from requests up to each edge."""
+    here = [*measure.at, measure.tolerated, -1]
+    *ours, tolerated, timed = candidate[here].tolist()
+    *theirs, _, of_stable = stable[here].tolist()
     return Slow(
-        candidate=tuple(sum(candidate[index + 1 :]) for index in measure.at),
-        stable=tuple(sum(stable[index + 1 :]) for index in measure.at),
-        intolerable=sum(candidate[measure.tolerated + 1 :]),
-        candidate_requests=sum(candidate),
-        stable_requests=sum(stable),
+        candidate=tuple(timed - one for one in ours),
+        stable=tuple(of_stable - one for one in theirs),
+        intolerable=timed - tolerated,
+        candidate_requests=timed,
+        stable_requests=of_stable,
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Slowness:
     """The sums since the rollout began."""
 
     measure: Yardstick
     seen: Slow = NONE_SLOW
-    gains: tuple[float, ...] = _NO_GAINS
+    gains: mixtures.Array = field(default_factory=lambda: np.zeros(_BETS))
     """That the canary is slower: 24 bets at each edge."""
-    swapped: tuple[float, ...] = (0.0,) * mixtures.POINTS
+    swapped: mixtures.Array = field(default_factory=lambda: np.zeros(mixtures.POINTS))
     """That it is not: 24 bets at stable's p95."""
-    waiting: tuple[float, ...] = (math.log(0.5),) * len(_NO_GAINS)
+    waiting: mixtures.Array = field(default_factory=lambda: np.full(_BETS, math.log(ROLLOUT.beginning)))
     """Logarithm of the capital on each bet, divided by that bet's value now (see `ratios`)."""
     steps: int = 0
     peak: float = 0.0
@@ -117,37 +125,42 @@ class Slowness:
         known = self.dispersion if dispersion is None else dispersion
         if not slow.candidate_requests or not slow.stable_requests:
             return replace(self, dispersion=known)
-        *edges, swapped = (self._gained(slow) / known.factor).tolist()
-        after = replace(
-            self,
-            seen=self.seen + slow,
-            gains=tuple(map(add, self.gains, chain(*edges))),
-            swapped=tuple(map(add, self.swapped, swapped)),
-            dispersion=known,
-        )
+        gained = self._gained(slow) / known.factor
+        gains, peak = self.gains + gained[:-1], self.peak
         # A mean is at most the largest: most rounds cannot be a new peak.
-        return after if max(after.gains) <= self.peak else replace(after, peak=max(self.peak, after.log_e))
+        if mixtures.highest(gains) > peak:
+            peak = max(peak, _mean_of_edges(gains))
+        seen, swapped = self.seen + slow, self.swapped + gained[-1]
+        waiting = self.waiting
+        if part := ROLLOUT.after_round(self.seen.hits, seen.hits):
+            waiting = np.logaddexp(waiting, math.log(part) - gains)
+        return type(self)(self.measure, seen, gains, swapped, waiting, self.steps, peak, known)
 
     def restarted(self) -> Self:
         """At a later step: a part of the capital is bet anew."""
-        bet = math.log(0.5) * (self.steps + 2) - np.array(self.gains)
-        waiting = np.logaddexp(np.array(self.waiting), bet)
-        return replace(self, waiting=tuple(waiting.tolist()), steps=self.steps + 1)
+        bet = ROLLOUT.at_step(self.steps + 1) - self.gains
+        return replace(self, waiting=np.logaddexp(self.waiting, bet), steps=self.steps + 1)
 
     @property
     def log_e(self) -> float:
         """Log E since the rollout began, that the canary is slower; without restarts."""
-        return _mean_of_edges(np.array(self.gains))
+        return _mean_of_edges(self.gains)
+
+    @property
+    def capital(self) -> mixtures.Array:
+        """Logarithm of the capital on each bet now, with what was bet anew."""
+        capital: mixtures.Array = self.gains + self.waiting
+        return capital
 
     @property
     def alarm(self) -> float:
         """Log E with its restarts: what a rollback is decided by."""
-        return _mean_of_edges(np.array(self.gains) + np.array(self.waiting))
+        return _mean_of_edges(self.capital)
 
     @property
     def log_e_noninferior(self) -> float:
         """Log E that the canary is no slower than the tolerance allows, relative to stable, at its p95."""
-        return float(mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + np.array(self.swapped)))
+        return mixtures.log_sum(mixtures.WORSE_LOG_WEIGHTS + self.swapped)
 
     def log_pass(self, negligible: float) -> float:
         """Log E that the canary is no slower than the tolerance allows, at stable's p95.
@@ -155,13 +168,19 @@ class Slowness:
         Where nearly nothing is ever slower than that (answers that all take alike) there is no ratio to prove, so the
         canary also passes by itself: with a share of slow requests below `negligible`, or half of stable's before.
         """
+        return mixtures.log_mean(self.log_e_noninferior, mixtures.log_sum(self._alone(negligible)))
+
+    def is_proof(self, negligible: float, bar: float) -> bool:
+        """Whether `log_pass` is at the bar."""
+        return mixtures.is_mean_at(bar, mixtures.WORSE_LOG_WEIGHTS + self.swapped, self._alone(negligible))
+
+    def _alone(self, negligible: float) -> mixtures.Array:
         rate = max(negligible, self.measure.before[P95] / 2)
-        alone = float(mixtures.below(self.seen.intolerable, self.seen.candidate_requests, rate))
-        return float(np.logaddexp(self.log_e_noninferior, alone)) - math.log(2)
+        return mixtures.bets_below(self.seen.intolerable, self.seen.candidate_requests, rate)
 
     def is_alarm(self, threshold: float) -> bool:
         """Whether the alarm is at the threshold; without a sum where no single bet is."""
-        return max(map(add, self.gains, self.waiting)) >= threshold and self.alarm >= threshold
+        return mixtures.highest(self.capital) >= threshold and self.alarm >= threshold
 
     @property
     def p(self) -> float:
@@ -170,25 +189,29 @@ class Slowness:
     @property
     def worst(self) -> int:
         """Index of the edge that speaks loudest."""
-        by_edge = mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + np.array(self.gains).reshape(len(SHARES), -1))
-        return int(by_edge.argmax())
+        return int(mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + self.gains).argmax())
 
     def _gained(self, slow: Slow) -> mixtures.Array:
         """What a round adds to all bets: a row for each edge, then one with the arms swapped."""
         seen, before = self.seen, self.measure.before
-        requests = seen.candidate_requests + seen.stable_requests
-        hits = (*map(add, seen.candidate, seen.stable), seen.intolerable + seen.stable[P95])
-        pooled = mixtures.pooled_share(_column(hits), requests, _column((*before, before[P95])))
         own, other = slow.candidate_requests, slow.stable_requests
-        treated = (_column((*slow.candidate, slow.stable[P95])), _column((*(own,) * len(SHARES), other)))
-        control = (_column((*slow.stable, slow.intolerable)), _column((*(other,) * len(SHARES), own)))
-        return mixtures.table_gains(treated, control, pooled)
-
-
-def _column(values: Sequence[float]) -> mixtures.Array:
-    return np.array(values, dtype=float)[:, None]
+        edges = len(SHARES)
+        numbers = np.array(
+            (
+                (*map(add, seen.candidate, seen.stable), seen.intolerable + seen.stable[P95]),
+                (*before, before[P95]),
+                (*slow.candidate, slow.stable[P95]),
+                (*(own,) * edges, other),
+                (*slow.stable, slow.intolerable),
+                (*(other,) * edges, own),
+            ),
+            dtype=float,
+        )
+        hits, shares, *tables = numbers[:, :, None]
+        pooled = mixtures.pooled_share(hits, seen.candidate_requests + seen.stable_requests, shares)
+        return mixtures.table_gains((tables[0], tables[1]), (tables[2], tables[3]), pooled)
 
 
 def _mean_of_edges(bets: mixtures.Array) -> float:
-    by_edge = mixtures.log_sum_exp(mixtures.WORSE_LOG_WEIGHTS + bets.reshape(len(SHARES), -1))
-    return float(mixtures.log_sum_exp(by_edge)) - math.log(len(SHARES))
+    """Along all edges: the mean of their sums."""
+    return mixtures.log_sum(mixtures.WORSE_LOG_WEIGHTS + bets) - math.log(len(SHARES))

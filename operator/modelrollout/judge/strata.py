@@ -1,131 +1,133 @@
-"""One round as a stratum: what each arm counted since the round before, and nothing about earlier ones.
+"""One round as a stratum: what the processes of each arm counted since the round before, nothing about earlier ones.
 
-The same value comes from scrapes, from a log of strata that is replayed, and from a simulation.
+The same value comes from scrapes, from a log of strata that is replayed, and from a simulation. Buckets are arrays with
+a row for each process: with a thousand rollouts under way they are most of what there is to count.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from operator import add, sub
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
 
 from modelrollout.judge.drift import merged
-from modelrollout.judge.samples import NO_PREDICTIONS, Baseline, Predictions, Sample
+from modelrollout.judge.samples import NO_PREDICTIONS, Baseline, Predictions
+
+Buckets = NDArray[np.int64]
+Edges = tuple[float, ...]
+
+NO_BUCKETS: Buckets = np.zeros(0, dtype=np.int64)
+_NO_ROWS: Buckets = np.zeros((0, 0), dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class ArmStratum:
+    """What the processes of one arm counted in one round, in one order."""
+
+    pods: tuple[str, ...] = ()
+    counts: tuple[tuple[int, int, int], ...] = ()
+    """Requests, errors and refusals of each."""
+    edges_ms: Edges = ()
+    upto: Buckets = field(default_factory=lambda: _NO_ROWS)
+    """Timed requests up to each edge: a row for each process, whose last number is all of them."""
+    predictions: tuple[Predictions, ...] = ()
+
+    @property
+    def sums(self) -> tuple[int, int, int]:
+        """Requests, errors and refusals of all."""
+        requests, errors, refusals = map(sum, zip(*self.counts, strict=True)) if self.counts else (0, 0, 0)
+        return (requests, errors, refusals)
+
+    def at(self, edges_ms: Edges) -> Buckets:
+        """The same rows at other edges: a new model may come with other limits, which are edges.
+
+        A bucket goes where it begins, so an edge that a pod lacks can only make it look faster.
+        """
+        if not edges_ms or not self.edges_ms or not len(self.upto):
+            return _NO_ROWS
+        return self.upto if self.edges_ms == edges_ms else self.upto[:, columns(self.edges_ms, edges_ms)]
+
+    def slower(self, limits_ms: Iterable[float]) -> Iterator[tuple[int, ...]]:
+        """For each process its timed requests, and those slower than each limit.
+
+        Slower than the next edge above it where there is no such edge: that can only make a pod look faster. Above the
+        last edge nothing is known to be slower.
+        """
+        limits = tuple(limits_ms)
+        if not self.upto.size:
+            return iter([(0,) * (1 + len(limits))] * len(self.pods))
+        last = self.upto.shape[1] - 1
+        here = [last, *(min(last, bisect_left(self.edges_ms, limit)) for limit in limits)]
+        return ((timed, *(timed - one for one in upto)) for timed, *upto in self.upto[:, here].tolist())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Counted:
-    """What one pod, or one arm, counted in one round."""
+    """Sums over processes and rounds."""
 
     requests: int = 0
     errors: int = 0
     refusals: int = 0
-    latency: tuple[int, ...] = ()
-    """Timed requests per bucket; empty where the buckets are not those of the stratum."""
+    upto: Buckets = field(default_factory=lambda: NO_BUCKETS)
+    """Timed requests up to each edge; empty where none were timed at the edges of the stratum."""
     predictions: Predictions = NO_PREDICTIONS
+
+    @property
+    def latency(self) -> tuple[int, ...]:
+        """Timed requests per bucket."""
+        return tuple(np.diff(self.upto, prepend=0).tolist())
+
+    def plus(self, other: "Counted") -> "Counted":
+        requests, errors, refusals = (
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.refusals + other.refusals,
+        )
+        upto = self.upto + other.upto if self.upto.size and other.upto.size else max(self.upto, other.upto, key=len)
+        return Counted(requests, errors, refusals, upto, merged(self.predictions, other.predictions))
 
 
 NOTHING_COUNTED = Counted()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Stratified:
-    """One round of both arms, by pod."""
+    """One round of both arms."""
 
-    canary: Mapping[str, Counted] = field(default_factory=dict)
-    stable: Mapping[str, Counted] = field(default_factory=dict)
-    edges_ms: tuple[float, ...] = ()
+    canary: ArmStratum = ArmStratum()
+    stable: ArmStratum = ArmStratum()
+    edges_ms: Edges = ()
+    """Those that latency is compared at: stable's."""
     baseline: Baseline | None = None
     """The candidate's own, where its artefact carries one."""
-    before: tuple[int, ...] = ()
-    """Requests per bucket that stable's processes have counted since they started."""
+    before: Buckets = field(default_factory=lambda: NO_BUCKETS)
+    """Requests up to each edge that stable's processes have counted since they started."""
 
 
-Pairs = Iterable[tuple[Sample, Sample]]
-"""The same process at two scrapes in a row, the older one first; never an origin."""
-
-
-def stratified(canary: Pairs, stable: Pairs) -> Stratified:
-    """The stratum of one round."""
-    known = list(stable)
-    edges = known[0][1].latency.edges_ms if known else ()
-    candidates = list(canary)
-    return Stratified(
-        canary=_by_pod(candidates, edges),
-        stable=_by_pod(known, edges),
-        edges_ms=edges,
-        baseline=next((new.baseline for _, new in candidates if new.baseline is not None), None),
-        before=_added(old.latency.counts for old, _ in known if old.latency.edges_ms == edges),
-    )
-
-
-def together(pods: Iterable[Counted]) -> Counted:
-    """The sum of some pods."""
-    counted = list(pods)
-    if len(counted) == 1:
-        return counted[0]
+def together(arm: ArmStratum, edges_ms: Edges) -> Counted:
+    """The sum of an arm's processes, with latencies at these edges."""
+    rows = arm.at(edges_ms)
     predictions = NO_PREDICTIONS
-    for one in counted:
-        predictions = merged(predictions, one.predictions)
-    return Counted(
-        requests=sum(one.requests for one in counted),
-        errors=sum(one.errors for one in counted),
-        refusals=sum(one.refusals for one in counted),
-        latency=_added(one.latency for one in counted if one.latency),
-        predictions=predictions,
-    )
+    for one in arm.predictions:
+        predictions = merged(predictions, one)
+    return Counted(*arm.sums, rows.sum(axis=0) if rows.size else NO_BUCKETS, predictions)
 
 
-def _by_pod(pairs: Pairs, edges: tuple[float, ...]) -> Mapping[str, Counted]:
-    return {new.pod: _difference(old, new, edges) for old, new in pairs}
-
-
-def _difference(old: Sample, new: Sample, edges: tuple[float, ...]) -> Counted:
-    errors, refusals = new.errors - old.errors, new.refusals - old.refusals
-    return Counted(
-        requests=max(new.requests - old.requests, errors + refusals),
-        errors=errors,
-        refusals=refusals,
-        latency=rebinned(tuple(map(sub, new.latency.counts, old.latency.counts)), new.latency.edges_ms, edges),
-        predictions=_predicted(old.predictions, new.predictions),
-    )
-
-
-def rebinned(counts: tuple[int, ...], own: tuple[float, ...], edges: tuple[float, ...]) -> tuple[int, ...]:
-    """Counts on one set of edges as counts on another: a new model may come with other limits, which are edges.
-
-    A bucket goes where it begins, so an edge that a pod lacks can only make it look faster.
-    """
-    if own == edges or not edges:
-        return counts if edges else ()
-    found = [0] * (len(edges) + 1)
-    for count, bucket in zip(counts, _places(own, edges), strict=True):
-        found[bucket] += count
-    return tuple(found)
+def upto(counts: Iterable[Sequence[int]]) -> Buckets:
+    """Rows of counts per bucket as requests up to each edge."""
+    rows = list(counts)
+    if not rows:
+        return _NO_ROWS
+    width = len(rows[0])
+    found: Buckets = np.fromiter(chain.from_iterable(rows), np.int64, width * len(rows)).reshape(-1, width)
+    return found.cumsum(axis=1)
 
 
 @lru_cache(maxsize=1024)
-def _places(own: tuple[float, ...], edges: tuple[float, ...]) -> tuple[int, ...]:
-    return (0, *(bisect_right(edges, begins) for begins in own))
-
-
-def _predicted(old: Predictions, new: Predictions) -> Predictions:
-    if new is NO_PREDICTIONS or new.count < old.count or new.edges != old.edges:
-        return NO_PREDICTIONS
-    return replace(
-        new,
-        count=new.count - old.count,
-        total=new.total - old.total,
-        squares=new.squares - old.squares,
-        counts=tuple(map(sub, new.counts, old.counts)),
-    )
-
-
-def _added(rows: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
-    known = list(rows)
-    if not known:
-        return ()
-    total, *others = known
-    for one in others:
-        total = tuple(map(add, total, one))
-    return total
+def columns(own: Edges, edges_ms: Edges) -> tuple[int, ...]:
+    """For each of the edges, and beyond the last one, the last of the own buckets that begins below it."""
+    places = (0, *(bisect_right(edges_ms, begins) for begins in own))
+    return tuple(bisect_right(places, bucket) - 1 for bucket in range(len(edges_ms) + 1))

@@ -1,16 +1,9 @@
-"""Counts of requests, and how two scrapes of one process become one: everything the judge sees is a difference.
+"""Counts of requests of one pod or arm: what the limits and refusals of an epoch are judged by."""
 
-A process that was not seen in the round before has nothing to be compared with: its counters are an origin and count
-nothing. So are counters that fell (a restart under the same name) and buckets that changed.
-"""
-
-from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import add, gt
+from operator import add
 from typing import Self
-
-from modelrollout.judge.samples import Latency, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +47,3 @@ class Tally:
 
 def nothing(limits_ms: tuple[float, ...]) -> Tally:
     return Tally(slow=(0,) * len(limits_ms))
-
-
-def difference(old: Sample, new: Sample, limits_ms: tuple[float, ...]) -> Tally:
-    """What a process counted between two scrapes, of which `new` is no origin.
-
-    A scrape can fall between two counters of one request, so there are at least as many requests as failures.
-    """
-    errors, refusals = new.errors - old.errors, new.refusals - old.refusals
-    return Tally(
-        requests=max(new.requests - old.requests, errors + refusals),
-        errors=errors,
-        refusals=refusals,
-        timed=sum(new.latency.counts) - sum(old.latency.counts),
-        slow=tuple(slower(new.latency, limit) - slower(old.latency, limit) for limit in limits_ms),
-    )
-
-
-def slower(latency: Latency, limit_ms: float) -> int:
-    """Requests slower than the limit; than the next edge above it where the pod's buckets have no such edge.
-
-    So a missing edge can only make a pod look faster. Above the last edge nothing is known to be slower.
-    """
-    return sum(latency.counts[bisect_left(latency.edges_ms, limit_ms) + 1 :])
-
-
-def is_origin(old: Sample, new: Sample) -> bool:
-    """Whether counters cannot follow on earlier ones."""
-    before, after = old.latency, new.latency
-    if before.edges_ms != after.edges_ms or len(before.counts) != len(after.counts):
-        return True
-    fell = new.requests < old.requests or new.errors < old.errors or new.refusals < old.refusals
-    return fell or any(map(gt, before.counts, after.counts))

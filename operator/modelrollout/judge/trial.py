@@ -4,23 +4,20 @@ Unlike the evidence of an epoch it is kept from step to step. A later step start
 fault that begins there is not buried (see `ratios`).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from modelrollout.judge.absences import Absences
 from modelrollout.judge.comparing import Comparing
-from modelrollout.judge.dispersion import Dispersion
 from modelrollout.judge.eprocesses import Stratum
 from modelrollout.judge.ratios import Ratio, begun
 from modelrollout.judge.samples import Baseline, Predictions
 from modelrollout.judge.slowness import P95, Slowness, slow_at, yardstick
+from modelrollout.judge.stakes import ROLLOUT, Stakes
 from modelrollout.judge.strata import NOTHING_COUNTED, Counted, Stratified, together
 
-PODS_KEPT = 8
-"""Candidate pods whose absence is tried, to know whether one pod is all the evidence."""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Trial:
     """Sums since the rollout began; all of it additive but the yardstick, which is fixed once."""
 
@@ -33,31 +30,33 @@ class Trial:
     canary: Counted = NOTHING_COUNTED
     stable: Counted = NOTHING_COUNTED
     baseline: Baseline | None = None
-    without: tuple[tuple[str, Ratio], ...] = ()
-    """The errors' evidence without one candidate pod, for each pod; only kept in memory."""
-    last: Stratified | None = field(default=None, compare=False)
+    without: Absences = field(default_factory=Absences)
+    last: Stratified | None = None
     """The last round, for the log of strata; only kept in memory."""
 
     def plus(self, seen: Stratified) -> Self:
         """After one round."""
-        canary, stable = together(seen.canary.values()), together(seen.stable.values())
-        known = replace(
-            self,
-            canary=together((self.canary, canary)),
-            stable=together((self.stable, stable)),
-            baseline=seen.baseline or self.baseline,
+        canary, stable = (together(arm, seen.edges_ms) for arm in (seen.canary, seen.stable))
+        errors, refusals, without = self.errors, self.refusals, self.without
+        if canary.requests and stable.requests:
+            among_errors = errors.dispersion.plus((hits, requests) for requests, hits, _ in seen.stable.counts)
+            among_refusals = refusals.dispersion.plus((hits, requests) for requests, _, hits in seen.stable.counts)
+            without = without.plus((seen.canary, seen.stable), errors.capital, among_errors)
+            if hits := canary.errors + stable.errors:
+                without = without.restarted(errors.log_part(hits))
+            errors = errors.plus(_errors(canary, stable), among_errors)
+            refusals = refusals.plus(_refusals(canary, stable), among_refusals)
+        return type(self)(
+            margins=self.margins,
+            tolerance=self.tolerance,
+            errors=errors,
+            refusals=refusals,
             slowness=self._slowness(seen, canary, stable),
-            last=seen if self.slowness is None else replace(seen, before=()),
-        )
-        if not canary.requests or not stable.requests:
-            return known
-        errors = self.errors.dispersion.plus((one.errors, one.requests) for one in seen.stable.values())
-        refusals = self.refusals.dispersion.plus((one.refusals, one.requests) for one in seen.stable.values())
-        return replace(
-            known,
-            errors=self.errors.plus(_errors(canary, stable), errors),
-            refusals=self.refusals.plus(_refusals(canary, stable), refusals),
-            without=self._without(seen.canary, canary, stable, errors),
+            canary=self.canary.plus(canary),
+            stable=self.stable.plus(stable),
+            baseline=seen.baseline or self.baseline,
+            without=without,
+            last=seen,
         )
 
     def restarted(self) -> Self:
@@ -67,15 +66,13 @@ class Trial:
             errors=self.errors.restarted(),
             refusals=self.refusals.restarted(),
             slowness=self.slowness.restarted() if self.slowness is not None else None,
-            without=tuple((pod, ratio.restarted()) for pod, ratio in self.without),
+            without=self.without.restarted(self.errors.stakes.at_step(self.errors.steps + 1)),
         )
 
     @property
     def only_pod(self) -> str:
         """The pod without which nothing would speak against the candidate; empty where several do."""
-        if len(self.without) <= 1:
-            return ""
-        return next((pod for pod, ratio in self.without if ratio.alarm < 0.0), "")
+        return self.without.only_pod
 
     @property
     def predictions(self) -> Predictions:
@@ -83,39 +80,23 @@ class Trial:
 
     def _slowness(self, seen: Stratified, canary: Counted, stable: Counted) -> Slowness | None:
         if self.slowness is None:
-            measure = yardstick(seen.edges_ms, seen.before, self.tolerance)
-            return self._measured(Slowness(measure), seen, canary, stable) if measure is not None else None
-        return self._measured(self.slowness, seen, canary, stable)
-
-    def _measured(self, known: Slowness, seen: Stratified, canary: Counted, stable: Counted) -> Slowness:
-        if seen.edges_ms != known.measure.edges_ms or not canary.latency or not stable.latency:
-            return known
-        edge = known.measure.at[P95] + 1
-        pods = ((sum(one.latency[edge:]), sum(one.latency)) for one in seen.stable.values() if one.latency)
-        dispersion: Dispersion = known.dispersion.plus(pods)
-        return known.plus(slow_at(known.measure, canary.latency, stable.latency), dispersion)
-
-    def _without(
-        self, pods: Mapping[str, Counted], canary: Counted, stable: Counted, dispersion: Dispersion
-    ) -> tuple[tuple[str, Ratio], ...]:
-        before = dict(self.without)
-        names = list(dict.fromkeys((*before, *pods)))[:PODS_KEPT]
-        return tuple(
-            (name, before.get(name, self.errors).plus(_errors(_less(canary, pods.get(name)), stable), dispersion))
-            for name in names
-        )
+            measure = yardstick(seen.edges_ms, seen.before.tolist(), self.tolerance)
+            return _measured(Slowness(measure), seen, canary, stable) if measure is not None else None
+        return _measured(self.slowness, seen, canary, stable)
 
 
-def started(compare: Comparing, capital: float = 0.5) -> Trial:
-    """A trial before its first round. `capital` is bet at once: all of it where no step will follow."""
-    ratio = begun(compare.margins, capital)
+def started(compare: Comparing, stakes: Stakes = ROLLOUT) -> Trial:
+    """A trial before its first round."""
+    ratio = begun(compare.margins, stakes)
     return Trial(compare.margins, compare.tolerance, errors=ratio, refusals=ratio)
 
 
-def _less(arm: Counted, pod: Counted | None) -> Counted:
-    if pod is None:
-        return arm
-    return Counted(arm.requests - pod.requests, arm.errors - pod.errors)
+def _measured(known: Slowness, seen: Stratified, canary: Counted, stable: Counted) -> Slowness:
+    if seen.edges_ms != known.measure.edges_ms or not canary.upto.size or not stable.upto.size:
+        return known
+    pods = seen.stable.at(seen.edges_ms)[:, [known.measure.at[P95], -1]].tolist()
+    dispersion = known.dispersion.plus((timed - below, timed) for below, timed in pods)
+    return known.plus(slow_at(known.measure, canary.upto, stable.upto), dispersion)
 
 
 def _errors(canary: Counted, stable: Counted) -> Stratum:
