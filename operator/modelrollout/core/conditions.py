@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from modelrollout.api.status import Condition, ConditionStatus, ModelRolloutStatus, Phase
+from modelrollout.core.foresight import TOO_FEW_REQUESTS, too_few_requests
 from modelrollout.core.holds import WARNED_OF
 from modelrollout.core.turn import Turn
 from modelrollout.core.wayback import healthy_below
@@ -40,7 +41,7 @@ def conditions(
     """All conditions; the time of one moves only when its status flips. `turn` is absent for an invalid spec."""
     facts = [ready(outlook), reconciling(outlook), stalled(outlook)]
     if turn is not None:
-        facts += [available(turn, status), *findings(status, outlook)]
+        facts += [available(turn, status), *findings(status, outlook), *foreseen(turn, status)]
     time = turn.now if turn is not None else now
     if time is None:
         raise ValueError("conditions need a turn or a time")
@@ -94,6 +95,12 @@ def findings(status: ModelRolloutStatus, outlook: Outlook) -> list[Fact]:
         message = "there is no earlier healthy model to go back to"
         found.append(Fact("NoWayBack", ConditionStatus.TRUE, "NoHealthyRevision", message))
     return found
+
+
+def foreseen(turn: Turn, status: ModelRolloutStatus) -> list[Fact]:
+    """What will go wrong although nothing has yet."""
+    message = too_few_requests(turn, status)
+    return [Fact(TOO_FEW_REQUESTS, ConditionStatus.TRUE, TOO_FEW_REQUESTS, message)] if message else []
 
 
 def _asked(turn: Turn, revision: str) -> int:

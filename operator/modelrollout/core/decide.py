@@ -12,6 +12,7 @@ from modelrollout.core.decision import Decision
 from modelrollout.core.effects import backward, effects
 from modelrollout.core.epochs import watch
 from modelrollout.core.facts import Rollout, Seen
+from modelrollout.core.foresight import foretell
 from modelrollout.core.identity import recover, resolve
 from modelrollout.core.outlook import describe, invalid, told_invalid
 from modelrollout.core.routing import serves_badly
@@ -22,7 +23,7 @@ from modelrollout.core.unfollowed import as_it_was, keep
 
 SOON = timedelta(seconds=5)
 
-FOLLOWED: tuple[Part, ...] = (recover, resolve, grow, obey, move, expire, prune)
+FOLLOWED: tuple[Part, ...] = (recover, resolve, grow, obey, move, foretell, expire, prune)
 UNFOLLOWED: tuple[Part, ...] = (obey, keep, expire)
 """Under a spec that cannot be followed: people may still take back, and so does the judge."""
 
