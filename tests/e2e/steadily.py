@@ -35,7 +35,6 @@ class Course:
 
     outcomes: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
-    happenings: int = 0
     lost: list[Record] = field(default_factory=list)
 
 
@@ -55,19 +54,18 @@ def rolled(rollouts: int) -> list[tuple[Spec, str]]:
 
 
 @asynccontextmanager
-async def again_and_again(what: Happening, within: tuple[float, float], seed: int) -> AsyncIterator[list[float]]:
-    """Do something at random moments while the block runs; gives the moments."""
-    draw, moments = random.Random(seed), []  # noqa: S311  # the same moments in each run
+async def again_and_again(what: Happening, within: tuple[float, float], seed: int) -> AsyncIterator[None]:
+    """Do something at random moments while the block runs."""
+    draw = random.Random(seed)  # noqa: S311  # the same moments in each run
 
     async def go_on() -> None:
         while True:
             await asyncio.sleep(draw.uniform(*within))
-            moments.append(asyncio.get_running_loop().time())
             await what()
 
     task = asyncio.create_task(go_on())
     try:
-        yield moments
+        yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):  # but not what went wrong in it: then too little has happened
@@ -83,13 +81,12 @@ async def ended(churn: Rollout) -> str:
 async def course(tools: Programs, churn: Rollout, what: Happening, rollouts: int = 10) -> Course:
     """Roll out one model after the other while something happens at random moments, under steady requests."""
     done = Course()
-    async with serving(tools, churn, spec(), rows(), LIGHT) as now:
-        async with again_and_again(what, MOMENTS_SECONDS, seed=20261121) as moments:
-            for model, outcome in rolled(rollouts):
-                await roll_out(churn, model)
-                done.outcomes.append(await ended(churn))
-                done.expected.append(outcome)
-        done.happenings = len(moments)
+    happening = again_and_again(what, MOMENTS_SECONDS, seed=20261121)
+    async with serving(tools, churn, spec(), rows(), LIGHT) as now, happening:
+        for model, outcome in rolled(rollouts):
+            await roll_out(churn, model)
+            done.outcomes.append(await ended(churn))
+            done.expected.append(outcome)
     done.lost = list(losses(now.load.records))
     return done
 
