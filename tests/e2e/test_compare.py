@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(600)]
 
 COMPARING = {"interval": "1s", "compare": {}}
 ONE_STEP = {"canary": {"steps": [{"weight": 50}]}}
-DEFAULT_STEPS = {"canary": {}}
+DEFAULT_STEPS: Spec = {"canary": {}}
 MANY = replace(LIGHT, rate=150)
 PROVEN_SECONDS = 480
 """To tell 1.2 times as slow from as fast takes long where latencies scatter."""
