@@ -26,8 +26,12 @@ from stage.rollout import Happening, Rollout, conditions_of, is_true
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STORIES = sorted(path.parent for path in EXAMPLES.glob("*/expected.txt"))
 SHAPE = Shape(kept=6, fresh_share=0.4, timeout=15)
-LONG = {"compare-stable-down"}
-"""Stories for which there is no time in each run of all tests."""
+MARKS = {
+    "compare-promoted": pytest.mark.alone,
+    "compare-twice-the-errors": pytest.mark.alone,
+    "compare-stable-down": pytest.mark.long,
+}
+"""Latencies are compared, which other tests would disturb; and where there is no time in each run of all tests."""
 
 LOOKS_FOR_EVENTS = 50
 
@@ -35,8 +39,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(420)]
 
 
 def each_story() -> list[Any]:
-    long = {True: (pytest.mark.long,), False: ()}
-    return [pytest.param(folder, id=folder.name, marks=long[folder.name in LONG]) for folder in STORIES]
+    return [pytest.param(folder, id=folder.name, marks=MARKS.get(folder.name, ())) for folder in STORIES]
 
 
 def rows_called(name: str) -> Sequence[Row]:
