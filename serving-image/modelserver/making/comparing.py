@@ -178,7 +178,6 @@ def _asked(artifact: Artifact, rows: Sequence[tuple[float, ...]]) -> Scores | st
 
 
 def _slowness(found: Speed, most: float) -> Finding:
-    said = (
-        f"{found.new_p95_ms:.3g} ms, the old one's {found.old_p95_ms:.3g} ms: ratio {found.ratio:.2f} (limit {most:g})"
-    )
+    times = f"{found.new_p95_ms:.3g} ms, the old model's {found.old_p95_ms:.3g} ms"
+    said = f"{times}; in the median round {found.ratio:.2f} times the old one's (limit {most:g})"
     return Finding("p95", found.ratio <= most, said)
