@@ -93,6 +93,22 @@ async def test_that_there_is_no_such_alias_is_told_at_once_and_the_version_is_ke
     assert script.counted["prod", NOT_FOUND] >= 1
 
 
+async def test_a_task_that_broke_begins_again_and_what_was_known_stays() -> None:
+    script = Script(Found("7"), Found("8"))
+    tell, broken = script.news.append, [True]
+
+    def changed(key: str) -> None:
+        if broken and broken.pop():
+            raise RuntimeError("a fault of ours")
+        tell(key)
+
+    script.following = Following([Declared("prod", "https://prod")], script._ask, changed, lambda *_: None, SOON)
+    script.following.look("shop/churn", CHAMPION)
+    await script.until(AliasSeen(CHAMPION, "8"))
+    script.following.clear()
+    assert (script.news, broken) == (["shop/churn"], [])
+
+
 async def test_the_same_answer_is_told_once() -> None:
     script = Script(Found("7"))
     script.following.look("shop/churn", CHAMPION)

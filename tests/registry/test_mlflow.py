@@ -24,7 +24,7 @@ from modelrollout.simulation.scenario import Scenario
 from modelserver import sources
 from modelserver.failures import StartError
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 ONNX = {"onnx": {"data": "model.onnx", "onnx_version": "1.19.0", "providers": ["CPUExecutionProvider"]}}
 

@@ -92,8 +92,8 @@ class Following:
         if self._wishes.get(key) != address:
             self.drop(key)
             self._wishes[key] = address
-        if address not in self._tasks:
-            self._seen[address] = AliasSeen(address)
+        if address not in self._tasks or self._tasks[address].done():  # one that broke begins again
+            self._seen.setdefault(address, AliasSeen(address))
             self._tasks[address] = asyncio.create_task(self._follow(address, model), name=f"alias {address}")
         return self._seen[address]
 
