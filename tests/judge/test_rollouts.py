@@ -95,6 +95,61 @@ def test_a_fix_is_promoted_when_it_is_good_although_stable_answers_only_errors(f
     assert stable(played(moments, v2=fix)) == serves
 
 
+CONFIDENT, COLLAPSED = (9, 1, 0, 1, 9), (0, 0, 1, 0, 0)
+SKEWED, TEN_TIMES_SMALLER = (5, 3, 2, 1, 1), (1, 0, 0, 0, 0)
+HIGHER = (1, 2, 3, 5, 9)
+
+
+@pytest.mark.parametrize("compared", [True, False], ids=["compared", "limits alone"])
+@pytest.mark.parametrize(
+    ("own", "predicts"),
+    [
+        pytest.param(CONFIDENT, COLLAPSED, id="scores collapse to a half, the mean stays"),
+        pytest.param(SKEWED, TEN_TIMES_SMALLER, id="outputs ten times too small, the mean within 2 sd"),
+    ],
+)
+def test_a_model_that_left_its_own_baseline_is_rolled_back(
+    own: tuple[int, ...],
+    predicts: tuple[int, ...],
+    compared: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    health = {"interval": "1s", "minSamples": 300} | ({"compare": {}} if compared else {})
+    found = played(wishes=spec(health=health), v2=Behaviour(predicts=predicts, baseline=own))
+
+    assert stable(found) == V1
+    assert any("the shape of the predictions moved by" in text for text in told(found, "RolledBack"))
+
+
+def test_a_retrained_model_that_moved_with_its_baseline_is_promoted() -> None:
+    old, new = Behaviour(predicts=CONFIDENT, baseline=CONFIDENT), Behaviour(predicts=HIGHER, baseline=HIGHER)
+
+    assert stable(played(v1=old, v2=new)) == V2
+
+
+def test_a_baseline_without_spread_is_a_condition_and_no_verdict() -> None:
+    one_value = Behaviour(predicts=CONFIDENT, baseline=COLLAPSED)
+    found = begin(Scenario("compares", COMPARES, GOES_OUT, models={V2: one_value}, rate=200))
+    said = set[str]()
+    for _ in range(400):
+        found.tick()
+        said |= {one.message for one in found.world.resource.status.conditions if one.type == "BaselineUnusable"}
+
+    assert len(said) == 1
+    assert "baseline" in said.pop()
+    assert stable(found) == V2
+
+
+def test_a_step_with_too_little_traffic_is_warned_of_before_its_deadline() -> None:
+    found = begin(Scenario("compares", spec(health={"interval": "1s", "compare": {}}), GOES_OUT, rate=1))
+    conditions = set[str]()
+    for _ in range(150):
+        found.tick()
+        conditions |= {one.type for one in found.world.resource.status.conditions}
+
+    assert "TooFewRequests" in conditions
+    assert any("decisionDeadline is 1h" in text for text in told(found, "TooFewRequests"))
+
+
 def test_what_was_shown_survives_a_kill_of_the_operator() -> None:
     found = played((*GOES_OUT, moment(Kill(), at(50), 3)))
 

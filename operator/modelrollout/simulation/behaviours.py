@@ -16,6 +16,10 @@ class Behaviour:
     refusals: float = 0.0
     """Share of the requests that are answered with a 4xx."""
     latency_ms: float = 20.0
+    predicts: tuple[int, ...] = ()
+    """Parts of its predictions, from 0 to 1, in each fifth of that range; none where it predicts no numbers."""
+    baseline: tuple[int, ...] = ()
+    """The same of its validation set, of 100 predictions for each part; none where it carries no baseline."""
     oom_after: int | None = None
     """Requests that one process survives."""
     hangs_after: int | None = None

@@ -1,14 +1,19 @@
 """One pod's life: it waits for room, loads, serves, crashes, is restarted, and ends."""
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import add, mul
 
 from modelrollout import names
 from modelrollout.core.facts import PodTrouble
-from modelrollout.judge import Latency, Sample
+from modelrollout.judge import Baseline, Latency, Predictions, Sample
+from modelrollout.judge.samples import NO_PREDICTIONS
 from modelrollout.simulation.behaviours import Behaviour
 
 EDGES_MS = (50.0, 200.0, 500.0, 1000.0)
+EDGES, MIDDLES = (0.2, 0.4, 0.6, 0.8), (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Of predictions: the edges of fifths, and a value in each."""
 GRACE = 3
 """Seconds between a pod's deletion and its end; it still answers in them."""
 LIVENESS = 30
@@ -40,6 +45,9 @@ class Counters:
     errors: int = 0
     refusals: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(EDGES_MS) + 1))
+    predicted: tuple[int, ...] = ()
+    """In each fifth from 0 to 1."""
+    baseline: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -87,6 +95,8 @@ class Pod:
             refusals=counted.refusals,
             latency=Latency(EDGES_MS, tuple(counted.latency)),
             oldest_inflight_s=float(self.waits),
+            predictions=_predictions(counted.predicted),
+            baseline=_baseline(counted.baseline),
         )
 
     def step(self, now: int, behaviour: Behaviour) -> None:
@@ -175,12 +185,32 @@ class Pod:
         counted.errors += failed
         counted.refusals += refused
         counted.latency[_bucket(behaviour.latency_ms)] += requests
+        if behaviour.predicts:
+            counted.baseline = tuple(100 * part for part in behaviour.baseline)
+            shares = [part / sum(behaviour.predicts) for part in behaviour.predicts]
+            more = [_crossed(counted.requests - requests, requests, share) for share in shares]
+            counted.predicted = tuple(map(add, counted.predicted or (0,) * len(more), more))
         return failed + refused
 
 
 def _crossed(before: int, more: int, share: float) -> int:
     """How many of the next requests are hits when each has this share: 3 of 4 at .75, one after the other."""
     return int((before + more) * share + 1e-9) - int(before * share + 1e-9)
+
+
+def _predictions(counts: tuple[int, ...]) -> Predictions:
+    if not counts:
+        return NO_PREDICTIONS
+    total, squares = (sum(map(mul, counts, values)) for values in (MIDDLES, [one * one for one in MIDDLES]))
+    return Predictions(sum(counts), total, squares, EDGES, counts)
+
+
+def _baseline(counts: tuple[int, ...]) -> Baseline | None:
+    if not counts:
+        return None
+    seen = _predictions(counts)
+    mean = seen.total / seen.count
+    return Baseline(seen.count, mean, math.sqrt(max(0.0, seen.squares / seen.count - mean * mean)), EDGES, counts)
 
 
 def _bucket(latency_ms: float) -> int:
