@@ -140,14 +140,15 @@ def test_a_baseline_without_spread_is_a_condition_and_no_verdict() -> None:
 
 
 def test_a_step_with_too_little_traffic_is_warned_of_before_its_deadline() -> None:
-    found = begin(Scenario("compares", spec(health={"interval": "1s", "compare": {}}), GOES_OUT, rate=1))
+    wishes = spec(health={"interval": "1s", "compare": {}}, decisionDeadline="10m")
+    found = begin(Scenario("compares", wishes, GOES_OUT, rate=1))
     conditions = set[str]()
     for _ in range(150):
         found.tick()
         conditions |= {one.type for one in found.world.resource.status.conditions}
 
     assert "TooFewRequests" in conditions
-    assert any("decisionDeadline is 1h" in text for text in told(found, "TooFewRequests"))
+    assert any("decisionDeadline is 10m" in text for text in told(found, "TooFewRequests"))
 
 
 def test_what_was_shown_survives_a_kill_of_the_operator() -> None:
