@@ -25,7 +25,7 @@ def _fires(hits: list[int]) -> bool:
     asked = rules(Health(limits=Limits(p95_latency_ms=None)))
     arm: Arm = fresh().candidate
     for errors in hits:
-        arm = arm.plus({"churn-1": Tally(requests=LOOK, errors=errors)})
+        arm = arm.plus(Tally(requests=LOOK, errors=errors), {})
         alarm = limit_alarm(arm, lambda tally: (tally.errors, tally.requests), 0.05, asked.limit_threshold)
         if alarm is not None and arm.total.requests >= asked.min_samples:
             return True

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from simulation.telling import GOES_OUT, V1, V2, at, moment, spec, strategy, turns_bad
 
-from modelrollout.simulation import Run, run
+from modelrollout.simulation import Run, run, scores
 from modelrollout.simulation.behaviours import Behaviour
 from modelrollout.simulation.happenings import Kill, new_model
 from modelrollout.simulation.run import begin
@@ -93,6 +93,57 @@ def test_a_fix_is_promoted_when_it_is_good_although_stable_answers_only_errors(f
     )
 
     assert stable(played(moments, v2=fix)) == serves
+
+
+@pytest.mark.parametrize("compared", [True, False], ids=["compared", "limits alone"])
+@pytest.mark.parametrize(
+    "predicted",
+    [
+        pytest.param(scores.ALL_ALIKE, id="scores collapse to a half, the mean stays"),
+        pytest.param(scores.TOO_SMALL, id="outputs ten times too small, the mean within 2 sd"),
+    ],
+)
+def test_a_model_that_left_its_own_baseline_is_rolled_back(
+    predicted: tuple[float, ...],
+    compared: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    health = {"interval": "1s", "minSamples": 300} | ({"compare": {}} if compared else {})
+    left = Behaviour(scores=predicted, baseline=scores.baseline(scores.TWO_HUMPS))
+    found = played(wishes=spec(health=health), v2=left)
+
+    assert stable(found) == V1
+    assert any("the shape of the predictions moved by" in text for text in told(found, "RolledBack"))
+
+
+def test_a_retrained_model_that_moved_with_its_baseline_is_promoted() -> None:
+    old, new = (Behaviour(scores=one, baseline=scores.baseline(one)) for one in (scores.TWO_HUMPS, scores.SOFTER))
+
+    assert stable(played(v1=old, v2=new)) == V2
+
+
+def test_a_baseline_without_spread_is_a_condition_and_no_verdict() -> None:
+    one_value = Behaviour(scores=scores.TWO_HUMPS, baseline=scores.without_spread())
+    found = begin(Scenario("compares", COMPARES, GOES_OUT, models={V2: one_value}, rate=200))
+    said = set[str]()
+    for _ in range(400):
+        found.tick()
+        said |= {one.message for one in found.world.resource.status.conditions if one.type == "BaselineUnusable"}
+
+    assert len(said) == 1
+    assert "baseline" in said.pop()
+    assert stable(found) == V2
+
+
+def test_a_step_with_too_little_traffic_is_warned_of_before_its_deadline() -> None:
+    wishes = spec(health={"interval": "1s", "compare": {}}, decisionDeadline="10m")
+    found = begin(Scenario("compares", wishes, GOES_OUT, rate=1))
+    conditions = set[str]()
+    for _ in range(240):
+        found.tick()
+        conditions |= {one.type for one in found.world.resource.status.conditions}
+
+    assert "TooLittleTraffic" in conditions
+    assert any("decisionDeadline is 10m" in text for text in told(found, "TooLittleTraffic"))
 
 
 def test_what_was_shown_survives_a_kill_of_the_operator() -> None:

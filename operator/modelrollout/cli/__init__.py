@@ -147,6 +147,29 @@ def judge(  # noqa: PLR0917  # typer hands options over by name
 
 
 @app.command()
+def selftest(
+    strata: Annotated[
+        Path, typer.Option(help="Log of strata of one rollout, with stable's pods; - reads standard input.")
+    ],
+    alpha: Annotated[float, typer.Option(min=1e-9, max=0.5, help="Promised probability of a false rollback.")] = 0.01,
+    halvings: Annotated[int, typer.Option(min=1, max=1000, help="At most so many ways to split stable's pods.")] = 40,
+    output: Annotated[OutputFormat, typer.Option("--output", "-o", help="json or table.")] = OutputFormat.TABLE,
+) -> None:
+    """Judge stable against itself on real traffic: every alarm is a false one.
+
+    Stable's pods are split in halves, and one half is judged as a canary.
+    Also says how much requests fail in bursts, by which evidence is divided.
+    """
+    from modelrollout.offline import BadLog, selftested  # noqa: PLC0415  # --help answers at once
+
+    try:
+        typer.echo(selftested(strata, alpha, halvings, output))
+    except BadLog as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+@app.command()
 def crd() -> None:
     """Print the CustomResourceDefinition, for kubectl apply --server-side -f -."""
     from modelrollout.api.crd import render  # noqa: PLC0415

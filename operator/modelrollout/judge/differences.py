@@ -6,7 +6,7 @@ nothing. So are counters that fell (a restart under the same name) and buckets t
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 from operator import sub
 
 import numpy as np
@@ -31,7 +31,7 @@ def origins_of(samples: Sequence[Sample]) -> Origins:
     """What the next round is compared with."""
     found = {(one.pod, one.instance): one for one in samples}
     counts = [one.latency.counts for one in found.values()]
-    ends = np.cumsum([0, *map(len, counts)]).tolist()
+    ends = list(accumulate(map(len, counts), initial=0))
     flat = np.fromiter(chain.from_iterable(counts), np.int64, ends[-1])  # one call for all: it is most of the work
     rows = (flat[begin:end] for begin, end in pairwise(ends))
     return Origins(found, dict(zip(found, rows, strict=True)))

@@ -39,17 +39,20 @@ class Arm:
     total: Tally
     restarts: tuple[Restart[Tally], ...]
     pods: tuple[tuple[str, Tally], ...] = ()
-    """Sums of the most troubled pods, the worst first."""
+    """Sums of the most troubled pods, the worst first, over the rounds in which they had trouble."""
 
-    def plus(self, pods: Mapping[str, Tally]) -> Self:
-        """The arm after one round; `pods` has what each pod counted in it."""
-        if not any(any(tally.row) for tally in pods.values()):
+    def plus(self, counted: Tally, troubled: Mapping[str, Tally]) -> Self:
+        """The arm after one round; `troubled` has what each pod with failures or slow requests counted in it."""
+        if not counted.requests and not counted.timed:
             return self
-        total = self.total + _added(pods.values())
-        sums = dict(self.pods)
-        for pod, tally in pods.items():
-            sums[pod] = sums[pod] + tally if pod in sums else tally
-        return type(self)(total, restarted(self.restarts, total, LIMIT_MEMORY), _most_troubled(sums.items()))
+        total = self.total + counted
+        pods = self.pods
+        if troubled:
+            sums = dict(pods)
+            for pod, tally in troubled.items():
+                sums[pod] = sums[pod] + tally if pod in sums else tally
+            pods = _most_troubled(sums.items())
+        return type(self)(total, restarted(self.restarts, total, LIMIT_MEMORY), pods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +135,8 @@ def observe(evidence: Evidence, origins: Origins, seen: Round, rules: Rules) -> 
     candidate, stable = (arm_stratum(arm, origins, now) for arm in (seen.candidate, seen.stable))
     after = Evidence(
         limits_ms=rules.limits_ms,
-        candidate=known.candidate.plus(_tallies(candidate, rules.limits_ms)),
-        stable=known.stable.plus(_tallies(stable, rules.limits_ms)),
+        candidate=known.candidate.plus(*_tallies(candidate, rules.limits_ms)),
+        stable=known.stable.plus(*_tallies(stable, rules.limits_ms)),
         refusals=known.refusals.plus(_refusals(candidate, stable)),
         trial=_tried(evidence.trial, Both(seen, candidate, stable, origins), rules),
     )
@@ -164,13 +167,18 @@ class Both:
         return Stratified(self.candidate, self.stable, edges, self.baseline, before)
 
 
-def _tallies(arm: ArmStratum, limits_ms: tuple[float, ...]) -> Mapping[str, Tally]:
-    """What each pod counted since the last round."""
+def _tallies(arm: ArmStratum, limits_ms: tuple[float, ...]) -> tuple[Tally, Mapping[str, Tally]]:
+    """What an arm counted since the last round, and what each pod that had trouble did."""
+    slower = arm.slower(limits_ms)
+    timed, *slow = map(sum, zip(*slower, strict=True)) if slower else (0,) * (1 + len(limits_ms))
+    whole = Tally(*arm.sums, timed, tuple(slow))
     found: dict[str, Tally] = {}
-    for pod, counts, (timed, *slow) in zip(arm.pods, arm.counts, arm.slower(limits_ms), strict=True):
-        tally = Tally(*counts, timed, tuple(slow))
-        found[pod] = found[pod] + tally if pod in found else tally
-    return found
+    if whole.failures or any(slow):
+        for pod, counts, (of_pod, *slow_there) in zip(arm.pods, arm.counts, slower, strict=True):
+            tally = Tally(*counts, of_pod, tuple(slow_there))
+            if tally.failures or any(slow_there):
+                found[pod] = found[pod] + tally if pod in found else tally
+    return whole, found
 
 
 def _tried(known: Trial | None, both: Both, rules: Rules) -> Trial | None:
@@ -192,11 +200,6 @@ _LIMITS_ONLY: Comparing = replace(comparing(Compare()), shared=False)
 def _refusals(candidate: ArmStratum, stable: ArmStratum) -> Stratum:
     (requests, _, refusals), (of_stable, _, by_stable) = candidate.sums, stable.sums
     return Stratum(refusals, by_stable, requests, of_stable)
-
-
-def _added(tallies: Iterable[Tally]) -> Tally:
-    """The sum of at least one."""
-    return Tally.of_row(map(sum, zip(*(tally.row for tally in tallies), strict=True)))
 
 
 def _most_troubled(pods: Iterable[tuple[str, Tally]]) -> tuple[tuple[str, Tally], ...]:

@@ -17,7 +17,7 @@ import numpy as np
 from modelrollout.judge import mixtures
 from modelrollout.judge.dispersion import ALIKE, Dispersion
 from modelrollout.judge.stakes import ROLLOUT
-from modelrollout.judge.strata import Buckets
+from modelrollout.judge.strata import ArmStratum, Buckets
 
 SHARES = (0.5, 0.75, 0.9, 0.95, 0.99)
 P95 = 3
@@ -101,6 +101,12 @@ def slow_at(measure: Yardstick, candidate: Buckets, stable: Buckets) -> Slow:
         candidate_requests=timed,
         stable_requests=of_stable,
     )
+
+
+def slow_pods(measure: Yardstick, arm: ArmStratum) -> list[tuple[int, int]]:
+    """Requests slower than stable's p95 before, and all that were timed, of each process."""
+    rows = arm.at(measure.edges_ms)
+    return [(timed - below, timed) for below, timed in rows[:, [measure.at[P95], -1]].tolist()] if rows.size else []
 
 
 @dataclass(frozen=True, slots=True, eq=False)

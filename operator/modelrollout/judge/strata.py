@@ -5,7 +5,7 @@ a row for each process: with a thousand rollouts under way they are most of what
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -34,12 +34,12 @@ class ArmStratum:
     upto: Buckets = field(default_factory=lambda: _NO_ROWS)
     """Timed requests up to each edge: a row for each process, whose last number is all of them."""
     predictions: tuple[Predictions, ...] = ()
+    sums: tuple[int, int, int] = field(init=False)
+    """Requests, errors and refusals of all."""
 
-    @property
-    def sums(self) -> tuple[int, int, int]:
-        """Requests, errors and refusals of all."""
-        requests, errors, refusals = map(sum, zip(*self.counts, strict=True)) if self.counts else (0, 0, 0)
-        return (requests, errors, refusals)
+    def __post_init__(self) -> None:
+        sums = tuple(map(sum, zip(*self.counts, strict=True)))
+        object.__setattr__(self, "sums", sums or (0, 0, 0))
 
     def at(self, edges_ms: Edges) -> Buckets:
         """The same rows at other edges: a new model may come with other limits, which are edges.
@@ -50,18 +50,17 @@ class ArmStratum:
             return _NO_ROWS
         return self.upto if self.edges_ms == edges_ms else self.upto[:, columns(self.edges_ms, edges_ms)]
 
-    def slower(self, limits_ms: Iterable[float]) -> Iterator[tuple[int, ...]]:
+    def slower(self, limits_ms: Sequence[float]) -> list[list[int]]:
         """For each process its timed requests, and those slower than each limit.
 
         Slower than the next edge above it where there is no such edge: that can only make a pod look faster. Above the
         last edge nothing is known to be slower.
         """
-        limits = tuple(limits_ms)
         if not self.upto.size:
-            return iter([(0,) * (1 + len(limits))] * len(self.pods))
+            return [[0] * (1 + len(limits_ms))] * len(self.pods)
         last = self.upto.shape[1] - 1
-        here = [last, *(min(last, bisect_left(self.edges_ms, limit)) for limit in limits)]
-        return ((timed, *(timed - one for one in upto)) for timed, *upto in self.upto[:, here].tolist())
+        here = [last, *[min(last, bisect_left(self.edges_ms, limit)) for limit in limits_ms]]
+        return [[timed, *[timed - one for one in upto]] for timed, *upto in self.upto[:, here].tolist()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from modelrollout.judge.comparing import Comparing
 from modelrollout.judge.eprocesses import Stratum
 from modelrollout.judge.ratios import Ratio, begun
 from modelrollout.judge.samples import Baseline, Predictions
-from modelrollout.judge.slowness import P95, Slowness, slow_at, yardstick
+from modelrollout.judge.slowness import Slowness, slow_at, slow_pods, yardstick
 from modelrollout.judge.stakes import ROLLOUT, Stakes
 from modelrollout.judge.strata import NOTHING_COUNTED, Counted, Stratified, together
 
@@ -94,8 +94,7 @@ def started(compare: Comparing, stakes: Stakes = ROLLOUT) -> Trial:
 def _measured(known: Slowness, seen: Stratified, canary: Counted, stable: Counted) -> Slowness:
     if seen.edges_ms != known.measure.edges_ms or not canary.upto.size or not stable.upto.size:
         return known
-    pods = seen.stable.at(seen.edges_ms)[:, [known.measure.at[P95], -1]].tolist()
-    dispersion = known.dispersion.plus((timed - below, timed) for below, timed in pods)
+    dispersion = known.dispersion.plus(slow_pods(known.measure, seen.stable))
     return known.plus(slow_at(known.measure, canary.upto, stable.upto), dispersion)
 
 
