@@ -21,8 +21,8 @@ Fetch = Callable[[Path], object]
 """Downloads into a new file at this path."""
 
 
-def shared(folder: Path, sha256: str, fetch: Fetch) -> Path:
-    """The file with this checksum, downloaded where it is not there yet.
+def shared(folder: Path, sha256: str, uri: str, fetch: Fetch) -> Path:
+    """The file with this checksum, downloaded from the address where it is not there yet.
 
     Raises:
         StartError: it cannot be downloaded, or is not the one that was promised.
@@ -37,7 +37,7 @@ def shared(folder: Path, sha256: str, fetch: Fetch) -> Path:
         part.unlink(missing_ok=True)  # of a process that was killed
         try:
             fetch(part)
-            _check(part, sha256)
+            _check(part, sha256, uri)
             part.replace(kept)
         finally:
             part.unlink(missing_ok=True)
@@ -66,10 +66,10 @@ def _has(path: Path, sha256: str) -> bool:
     return False
 
 
-def _check(path: Path, sha256: str) -> None:
+def _check(path: Path, sha256: str, uri: str) -> None:
     found = sha256_of(path)
     if found != sha256:
-        raise StartError(Cause.CHECKSUM_MISMATCH, f"the download has sha256 {found}, the spec asks for {sha256}")
+        raise StartError(Cause.CHECKSUM_MISMATCH, f"{uri} has sha256 {found}, the spec asks for {sha256}")
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def _downloaded(settings: Settings, uri: str, *, is_proxied: bool = False) -> tu
     if not settings.sha256 or folder is None:
         return _download(remote, limits), name
     try:
-        kept = cache.shared(folder, settings.sha256, lambda path: _download(remote, replace(limits, path=path)))
+        kept = cache.shared(folder, settings.sha256, uri, lambda path: _download(remote, replace(limits, path=path)))
     except OSError as error:
         logger.warning("the cache %s cannot be used: %s", folder, error.strerror)
         return _download(remote, limits), name

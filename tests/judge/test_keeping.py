@@ -58,7 +58,11 @@ def test_a_long_rollout_fits_into_the_status() -> None:
     noisy = upto([[rng.randrange(10**6) for _ in found.canary.latency]])[0]
     found = replace(found, canary=replace(found.canary, upto=noisy), stable=replace(found.stable, upto=noisy))
 
-    assert 0 < len(judge.pack_trial(found)) <= 8192
+    text = judge.pack_trial(found)
+    assert 0 < len(text) <= 8192
+    kept = judge.unpack_trial(text)
+    assert kept is not None
+    assert kept.errors.hits == found.errors.hits
 
 
 def test_none_is_empty_text() -> None:

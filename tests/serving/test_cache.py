@@ -39,7 +39,7 @@ def test_pods_that_start_together_wait_for_one_download(tmp_path: Path) -> None:
 
     def start(_: int) -> Path:
         begun.wait()
-        return cache.shared(tmp_path, DIGEST, fetch)
+        return cache.shared(tmp_path, DIGEST, "http://shop/model.onnx", fetch)
 
     with ThreadPoolExecutor(4) as pods:
         found = set(pods.map(start, range(4)))
@@ -59,7 +59,7 @@ def test_what_a_killed_pod_left_half_done_is_begun_anew(shop: Open, tmp_path: Pa
 
 def test_a_download_with_another_checksum_never_appears(shop: Open, tmp_path: Path) -> None:
     wrong = "0" * 64
-    with pytest.raises(StartError, match=rf"^checksum mismatch: the download has sha256 {DIGEST}"):
+    with pytest.raises(StartError, match=rf"^checksum mismatch: http://\S+ has sha256 {DIGEST}"):
         fetched(shop(whole), tmp_path, wrong)
     assert [path.name for path in tmp_path.iterdir()] == [f"{wrong}.lock"]
 

@@ -10,6 +10,7 @@ from modelrollout.core.decision import Watch
 from modelrollout.core.facts import Traffic
 from modelrollout.judge import NOTHING_SEEN, Baseline, Sample, fresh, pack
 from modelrollout.judge.eprocesses import Stratum
+from modelrollout.judge.keeping import pack_trial
 from modelrollout.ledger import (
     NOBODY_OUTSIDE,
     Ledger,
@@ -221,8 +222,8 @@ def test_a_comparison_goes_on_in_the_next_step_and_ends_with_the_candidate_or_it
     )
 
     assert ledger.evidence.trial is not None
-    assert same == ledger.evidence.trial
-    assert next_step == ledger.evidence.trial.restarted()
+    assert same is ledger.evidence.trial
+    assert pack_trial(next_step) == pack_trial(ledger.evidence.trial.restarted())
     assert (other, edited) == (None, None)
 
 

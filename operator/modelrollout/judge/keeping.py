@@ -142,7 +142,8 @@ def _counted(content: Any) -> Counted:  # noqa: ANN401  # whatever JSON the text
     sums, latency, (count, total, squares, edges, counts) = content
     predictions = Predictions(int(count), _finite(total), _finite(squares), _floats(edges), _counts(counts))
     requests, errors, refusals = _counts(sums, 3)
-    return Counted(requests, errors, refusals, upto([_counts(latency)])[0], predictions)
+    buckets = upto([_counts(latency)])[0] if latency else NO_BUCKETS
+    return Counted(requests, errors, refusals, buckets, predictions)
 
 
 def _baseline_written(baseline: Baseline) -> list[Any]:
