@@ -54,7 +54,7 @@ def test_a_step_without_requests_is_warned_of() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "per_second"),
-    [pytest.param(120, 50, id="enough requests"), pytest.param(59, 0, id="too early to say")],
+    [pytest.param(120, 50, id="enough requests"), pytest.param(60, 0, id="too early to say")],
 )
 def test_nothing_is_said_where_a_step_can_decide_or_has_just_begun(seconds: int, per_second: float) -> None:
     found = after(seconds, per_second)

@@ -30,7 +30,7 @@ def too_few_requests(turn: Turn, status: ModelRolloutStatus) -> str:
     if candidate is None or candidate.stage is not Stage.JUDGING or is_paused(turn, status):
         return ""
     stop, watched = stop_of(turn, status, candidate), watched_for(turn, candidate)
-    if not stop.samples or stop.preview or watched < LOOKED_AT:
+    if not stop.samples or stop.preview or watched <= LOOKED_AT:
         return ""
     share, traffic = _share(stop), turn.seen.traffic
     found = replace(_expected(turn, stop, share), doubled=None)  # a fault that shows too late holds nothing up
