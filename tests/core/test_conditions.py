@@ -355,7 +355,8 @@ def test_progress_is_checkpointed_every_30_seconds(
     first = decided(judged(look, verdict, watched=1)).status
     again = replace(look, rollout=replace(look.rollout, status=first), now=later(seconds))
     again = judged(again, verdict, watched=1 + seconds)
-    shown = decided(replace(again, seen=replace(again.seen, packed=evidence))).status
+    enough = Traffic(candidate=200, stable=800)
+    shown = decided(replace(again, seen=replace(again.seen, packed=evidence, traffic=enough))).status
     assert (shown is not first) is written
     assert shown.checkpoint is not None
     assert shown.checkpoint.watched.total_seconds() == (1 + seconds if written else 1)

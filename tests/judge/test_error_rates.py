@@ -64,7 +64,9 @@ def test_healthy_rollouts_are_rarely_rolled_back_by_a_limit() -> None:
     ],
 )
 def test_a_doubled_error_rate_is_found_as_fast_as_designed(share: float, designed: int) -> None:
-    looks = ours.errors(worlds.errors_of(worlds.differing(250, share, 0.02, 0.01), 2_000, draw(4)), frozenset())
+    looks = ours.errors(
+        worlds.errors_of(worlds.differing(designed // 100, share, 0.02, 0.01), 2_000, draw(4)), frozenset()
+    )
 
     for log_e in (looks.plain, looks.alarm):
         assert float(np.median(ours.first(log_e >= BAR, looks.requests))) == pytest.approx(designed, rel=0.15)

@@ -14,7 +14,7 @@ from modelrollout.forecast.bets import mixed, requests_until
 
 ALONE = 1.0
 """Share of a candidate that gets every request: there is nobody to compare it with."""
-BEGINNING, STEPS = 0.7, 0.1
+BEGINNING, STEPS = 0.8, 0.05
 """Parts of its capital that the judge bets at the beginning, and at all later steps (a half, a quarter, ... of it)."""
 DOUBLED = 2.0
 SLOWER = 1.2

@@ -36,7 +36,7 @@ class Ratio:
     margins: tuple[float, ...]
     """Ratios up to which the canary counts as no worse; steps may differ."""
     hits: Stratum
-    """Counts of all rounds in which both arms had requests, for people."""
+    """Counts of all rounds."""
     gains: mixtures.Array
     """Along `_grid(margins)`."""
     waiting: mixtures.Array
@@ -74,12 +74,12 @@ class Ratio:
         return math.exp(-max(0.0, self.peak))
 
     def plus(self, stratum: Stratum, dispersion: Dispersion | None = None) -> Self:
-        """After one more round. An arm without requests adds nothing."""
+        """After one more round. Where only one arm had requests, they are counted and compared with nothing."""
         known = self.dispersion if dispersion is None else dispersion
         gains, waiting, peak = self.gains, self.waiting, self.peak
         share = share_of(stratum)
         if not 0.0 < share < 1.0:
-            return replace(self, dispersion=known)
+            return replace(self, hits=Stratum(*map(add, self.hits.row, stratum.row)), dispersion=known)
         together = stratum.candidate_hits + stratum.stable_hits
         if together:  # in most rounds there are none
             grid, more = _grid(self.margins)

@@ -1,8 +1,9 @@
 """Latency of a canary against stable's: how many requests are slower than an edge of the buckets, at five edges.
 
 The edges are those nearest stable's p50, p75, p90, p95 and p99 before the rollout, fixed before the data that they
-judge. The proof of no slower is the same test with the arms swapped, at stable's p95, and with a tolerance that is
-exact with buckets: 1.2 times slower is an edge two buckets higher where they grow by 1.1.
+judge; never one below a millisecond, since so little is the machine's and not the model's. The proof of no slower is
+the same test with the arms swapped, at stable's p95, and with a tolerance that is exact with buckets: 1.2 times slower
+is an edge two buckets higher where they grow by 1.1.
 """
 
 import math
@@ -23,6 +24,8 @@ SHARES = (0.5, 0.75, 0.9, 0.95, 0.99)
 P95 = 3
 ENOUGH = 200
 """Requests of stable that fix the edges."""
+NEGLIGIBLE_MS = 1.0
+"""What pods of one model differ by on a busy node; within it no latency is compared."""
 _SLACK = 1e-4
 """Edges are written to six digits."""
 
@@ -46,8 +49,8 @@ def yardstick(edges_ms: tuple[float, ...], below: Sequence[int], tolerance: floa
     upto = list(below)
     if not edges_ms or not upto or (total := upto[-1]) < ENOUGH:
         return None
-    last = len(edges_ms) - 1
-    here = tuple(min(last, _nearest(upto, share * total)) for share in SHARES)
+    last, least = len(edges_ms) - 1, bisect_left(edges_ms, NEGLIGIBLE_MS)
+    here = tuple(min(last, max(least, _nearest(upto, share * total))) for share in SHARES)
     tolerated = min(last, bisect_left(edges_ms, edges_ms[here[P95]] * tolerance * (1 - _SLACK), lo=here[P95]))
     return Yardstick(edges_ms, here, tolerated, tuple(1 - upto[index] / total for index in here))
 

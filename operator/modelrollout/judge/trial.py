@@ -46,6 +46,8 @@ class Trial:
                 without = without.restarted(errors.log_part(hits))
             errors = errors.plus(_errors(canary, stable), among_errors)
             refusals = refusals.plus(_refusals(canary, stable), among_refusals)
+        elif canary.requests:  # nothing to compare with, but they show how good it is by itself
+            errors, refusals = errors.plus(_errors(canary, stable)), refusals.plus(_refusals(canary, stable))
         return type(self)(
             margins=self.margins,
             tolerance=self.tolerance,
