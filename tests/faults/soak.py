@@ -36,9 +36,11 @@ REMEMBERED = 50
 EVERY = 20
 """Rollouts between two looks at memory and tasks."""
 WARM = 5
-"""Looks before the slope is taken: caches fill first."""
+"""Looks that the slope needs at least. It is taken over the later half of them: caches fill first."""
 MOST_GROWTH = 0.5
 """KiB a rollout that count as none."""
+NOISE_KIB = 1024.0
+"""What the memory of a process wanders by itself."""
 
 
 def everything(seed: int) -> Plan:
@@ -95,9 +97,14 @@ class Soak:
         )
 
     @property
+    def later(self) -> list[tuple[int, float]]:
+        """The looks over which growth is measured."""
+        return self.memory[len(self.memory) // 2 :]
+
+    @property
     def slope(self) -> float:
-        """KiB a rollout, by least squares, after the caches are warm."""
-        points = self.memory[WARM:]
+        """KiB a rollout, by least squares; 0 for a few looks."""
+        points = self.later
         if len(points) < WARM:
             return 0.0
         mean_x, mean_y = (sum(one[axis] for one in points) / len(points) for axis in (0, 1))
@@ -119,7 +126,7 @@ class Soak:
     def hoards(self) -> list[str]:
         """What grows that should not."""
         found = []
-        if self.slope > MOST_GROWTH:
+        if self.slope > MOST_GROWTH and self.slope * (self.later[-1][0] - self.later[0][0]) > NOISE_KIB:
             found.append(f"memory grows by {self.slope:.2f} KiB a rollout")
         if len(self.tasks) > WARM and max(self.tasks[WARM:]) > max(self.tasks[:WARM]) + 2:
             found.append(f"tasks grow: {self.tasks[0]} at first, {max(self.tasks)} later")

@@ -24,11 +24,19 @@ def test_five_minutes_of_random_rollouts_break_nothing_and_hoard_nothing() -> No
 
 @pytest.mark.parametrize(("kib", "says"), [(0.1, ""), (2.0, "memory grows by 2.00 KiB a rollout")])
 def test_growth_is_told_from_none(kib: float, says: str) -> None:
-    soak = Soak(seed=1, memory=[(number, 1000 + kib * number) for number in range(20, 600, 20)])
+    soak = Soak(seed=1, memory=[(number, 1000 + kib * number) for number in range(20, 2000, 20)])
 
     assert soak.slope == pytest.approx(kib)
     assert " ".join(soak.hoards()) == says
     assert MOST_GROWTH < 2
+
+
+def test_caches_that_fill_at_first_and_what_a_process_wanders_by_itself_are_no_growth() -> None:
+    filling = [(number, min(3.0 * number, 1500)) for number in range(20, 2000, 20)]
+    wandering = [(number, 1000 + 2.0 * number) for number in range(20, 600, 20)]
+
+    assert Soak(seed=1, memory=filling).hoards() == []
+    assert Soak(seed=1, memory=wandering).hoards() == []
 
 
 def test_more_and_more_tasks_are_found() -> None:
