@@ -67,13 +67,18 @@ END_TO_END = Suite(
         pytest("-m", "cluster and not long", "tests/contract"),
     ),
 )
+QUIET = ("tests/e2e/test_stories.py", "tests/e2e/test_registries.py")
+"""What is disturbed by others, or would disturb them, without a fault in it."""
 FAULTS = Suite(
     "faults",
     8,
     (
         pytest("-n", "2", "--dist=loadfile", *SLOWEST, "-m", "cluster and kills and not long", "tests/e2e"),
-        pytest(*SLOWEST, "-m", "cluster and alone and not long", "tests/e2e"),
+        pytest(*SLOWEST, "-m", "cluster and alone and not long", *(f"--ignore={file}" for file in QUIET), "tests/e2e"),
     ),
+)
+COMPARED = Suite(
+    "compared latencies, a registry", 5, (pytest(*SLOWEST, "-m", "cluster and alone and not long", *QUIET),)
 )
 LONG_FAST = Suite("long without a cluster", 15, (pytest("-n", "2", "-m", "long and not cluster", "tests"),))
 LONG = Suite("long end to end", 60, (pytest("-m", "cluster and long", "tests/e2e"),))
@@ -81,7 +86,7 @@ BENCH = Suite("fault to safe", 20, ((PYTHON, "bench/fault_to_safe.py"),))
 DEMO = Suite("demo", 6, ((PYTHON, "examples/demo/demo.py"),))
 
 PLANS = {
-    "test": (CHECKS, FAST, SERVING, UP, END_TO_END, FAULTS),
+    "test": (CHECKS, FAST, SERVING, UP, END_TO_END, FAULTS, COMPARED),
     "long": (LONG_FAST, UP, LONG),
     "bench": (UP, BENCH),
     "demo": (UP, DEMO),

@@ -15,6 +15,7 @@ from e2e.steadily import course, ended, good, patiently, through
 
 from localcluster import cgroups, pieces
 from localcluster.places import NODE_NAME
+from modelrollout.traffic.records import Kind
 from modelrollout.traffic.summary import losses
 from stage.kube import NOT_FOUND, ApiError, Cluster, Object, path_of
 from stage.operator import NAMESPACE, RELEASE, install_operator, operator_pods, operator_ready
@@ -62,7 +63,11 @@ async def test_a_part_is_restarted_in_the_middle_of_a_rollout(part: str, prepare
     before = await processes(churn.cluster)
     async with serving(prepared, churn, spec()) as now:
         outcome = await through(churn, lambda: asyncio.to_thread(pieces.restart, prepared.places, part))
-    assert (outcome, losses(now.load.records)) == ("Promoted", [])
+    lost = losses(now.load.records)
+    unready = [one for one in lost if part == "kubelet" and one.kind is Kind.NO_CONNECTION]
+    print(f"{part} restarted: {len(unready)} of {len(now.load.records)} requests found no ready pod")  # noqa: T201
+    # A kubelet that starts calls the pods of its node, here all there are, unready until it has probed each again.
+    assert (outcome, [one for one in lost if one not in unready]) == ("Promoted", [])
     assert await processes(churn.cluster) == before
 
 
