@@ -74,7 +74,7 @@ verify: install  ## fail when a generated file differs from what `make generate`
 .PHONY: models
 models: $(MODELS)  ## train the example models
 
-$(MODELS): $(INSTALLED) examples/models/train.py $(wildcard examples/models/cancer/*.py)
+$(MODELS): $(INSTALLED) examples/models/train.py $(wildcard examples/models/cancer/*.py serving-image/modelserver/making/*.py)
 	$(BIN)/python examples/models/train.py --out examples/models/out
 	touch $@
 

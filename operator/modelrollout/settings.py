@@ -22,11 +22,6 @@ class LogFormat(StrEnum):
     TEXT = "text"
 
 
-class OutputFormat(StrEnum):
-    JSON = "json"
-    TABLE = "table"
-
-
 class Settings(BaseModel):
     """What an operator process is told at its start."""
 

@@ -127,7 +127,7 @@ def test_a_model_predicts_what_its_baseline_says(
     scores, own = predicted(models / f"{name}.tar", rows, tmp_path)[:, 1], bundle(models / f"{name}.tar")[0]["baseline"]
 
     assert (own["count"], sum(own["counts"])) == (300, 300)
-    assert (own["mean"], own["sd"]) == pytest.approx((scores.mean(), scores.std()), abs=1e-5)
+    assert (own["mean"], own["sd"]) == pytest.approx((scores.mean(), scores.std(ddof=1)), abs=1e-5)
     assert own["counts"] == np.bincount(np.searchsorted(own["edges"], scores), minlength=len(own["edges"]) + 1).tolist()
 
 

@@ -59,7 +59,7 @@ class Replicas:
             f" clusters: [{{name: x, cluster: {{server: '{self.api.url}'}}}}],"
             f" contexts: [{{name: x, context: {{cluster: x, user: x}}}}], users: [{{name: x, user: {{token: {me}}}}}]}}"
         )
-        self.api.put(PODS, {"metadata": {"name": me, "namespace": self.install.partition("/")[0]}})
+        self.add_pod(me)
         given = (f"--kubeconfig={config}", "--host=127.0.0.1", f"--port={free_port()}", f"--lease={self.install}")
         log = (self.folder / f"{me}.log").open("ab")
         self.processes[me] = await asyncio.create_subprocess_exec(
@@ -74,6 +74,10 @@ class Replicas:
         """Wait for the end of a process; gives its code."""
         async with asyncio.timeout(30):
             return await self.processes.pop(me).wait()
+
+    def add_pod(self, me: str) -> None:
+        """A holder of the Lease without a pod is soon taken for dead."""
+        self.api.put(PODS, {"metadata": {"name": me, "namespace": self.install.partition("/")[0]}})
 
     def remove_pod(self, me: str) -> None:
         self.api.remove(PODS, me, self.install.partition("/")[0])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from onnxruntime import InferenceSession
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 
@@ -37,6 +38,14 @@ def content(model: onnx.ModelProto) -> bytes:
     onnx.checker.check_model(model)
     serialized: bytes = model.SerializeToString(deterministic=True)
     return serialized
+
+
+def scores(model: onnx.ModelProto, rows: Any) -> list[float]:  # noqa: ANN401 - a matrix, as pandas gives it
+    """The probability of class 1 for each row, as the server answers it."""
+    session = InferenceSession(content(model), providers=["CPUExecutionProvider"])
+    (found,) = session.run([PROBABILITIES], {INPUT: rows.astype("float32")})
+    positive: list[float] = found[:, 1].tolist()
+    return positive
 
 
 def write(path: Path, model: onnx.ModelProto) -> None:

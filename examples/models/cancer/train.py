@@ -8,7 +8,6 @@ from typing import Any
 import onnx
 
 from cancer import bundle_files, estimators, graphs, onnx_files, skops_files
-from cancer.bundle_files import Baseline
 from cancer.faults import (
     COARSE_TEXTURE,
     FOUR_PERCENT_TEXTURE,
@@ -18,6 +17,7 @@ from cancer.faults import (
     TWO_PERCENT_TEXTURE,
 )
 from cancer.rows import SERVED_ROWS, Data, load, request_bodies
+from modelserver.manifest import Baseline
 
 GOLDEN_ROWS = 2
 SLOW_LOAD_SECONDS = 20
@@ -49,7 +49,7 @@ def train(folder: Path) -> Iterator[str]:
     for name, model in _all_onnx(converted, data).items():
         onnx_files.write(folder / f"{name}.onnx", model)
         yield f"{name}.onnx: {(folder / f'{name}.onnx').stat().st_size} bytes"
-    for name, (model, own) in _with_baselines(converted["v2"], _scores(fitted["v2"], data)).items():
+    for name, (model, own) in _with_baselines(converted["v2"], data).items():
         bundle_files.write(folder / f"{name}.tar", onnx_files.content(model), data.columns, own)
         yield f"{name}.tar: {(folder / f'{name}.tar').stat().st_size} bytes"
 
@@ -80,27 +80,22 @@ def _all_onnx(good: dict[str, onnx.ModelProto], data: Data) -> dict[str, onnx.Mo
     return models
 
 
-def _scores(estimator: Any, data: Data) -> list[float]:  # noqa: ANN401
-    """What it predicts for the rows that are asked about: a validation set has to be like the traffic."""
-    scores: list[float] = estimator.predict_proba(data.rows.head(SERVED_ROWS))[:, 1].tolist()
-    return scores
-
-
-def _with_baselines(good: onnx.ModelProto, scores: list[float]) -> dict[str, tuple[onnx.ModelProto, Baseline]]:
+def _with_baselines(good: onnx.ModelProto, data: Data) -> dict[str, tuple[onnx.ModelProto, Baseline]]:
     """Models with the baseline that their artefact carries; those that have drifted carry the good one's."""
-    own, softer = (_baseline(scores, *how) for how in (AS_THEY_ARE, SOFTER))
-    right = graphs.rescored(good, *AS_THEY_ARE)
+    right, softer = (graphs.rescored(good, *how) for how in (AS_THEY_ARE, SOFTER))
+    own = _baseline(right, data)
     return {
         "scores": (right, own),
-        "scores-softer": (graphs.rescored(good, *SOFTER), softer),
+        "scores-softer": (softer, _baseline(softer, data)),
         "scores-all-alike": (graphs.rescored(good, *ALL_ALIKE), own),
         "scores-too-small": (graphs.rescored(good, *TOO_SMALL), own),
         "scores-without-spread": (right, bundle_files.without_spread(own)),
     }
 
 
-def _baseline(scores: list[float], factor: float, offset: float) -> Baseline:
-    return bundle_files.baseline([factor * score + offset for score in scores])
+def _baseline(model: onnx.ModelProto, data: Data) -> Baseline:
+    """Of the rows that are asked about: a validation set has to be like the traffic."""
+    return bundle_files.baseline(onnx_files.scores(model, data.rows.head(SERVED_ROWS).to_numpy()))
 
 
 def _copy(model: onnx.ModelProto, **props: object) -> onnx.ModelProto:

@@ -6,16 +6,16 @@ Heavy imports are inside the commands, so that --help and completion answer at o
 import asyncio
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from modelrollout.cli.judging import judge, selftest
 from modelrollout.cli.loading import load
 from modelrollout.cli.models import WHOLE_LINE, bundle, check
 from modelrollout.cli.planning import plan
 from modelrollout.cli.simulating import simulate
-from modelrollout.settings import DEFAULT_SERVER_IMAGE, LogFormat, OutputFormat, ScrapeVia, Settings
+from modelrollout.settings import DEFAULT_SERVER_IMAGE, LogFormat, ScrapeVia, Settings
 
 app = typer.Typer(
     help="Rolls machine-learning models out safely on Kubernetes.",
@@ -122,54 +122,6 @@ def version() -> None:
 
 
 @app.command()
-def judge(  # noqa: PLR0917  # typer hands options over by name
-    strata: Annotated[Path, typer.Option(help="Log of strata, one JSON object a line; - reads standard input.")],
-    alpha: Annotated[float, typer.Option(min=1e-9, max=0.5, help="Probability of a false rollback.")] = 0.01,
-    beta: Annotated[float, typer.Option(min=1e-9, max=0.5, help="Probability of a false pass.")] = 0.05,
-    margin: Annotated[
-        float, typer.Option(min=1.001, max=16, help="At most so many times stable's error rate passes.")
-    ] = 2.0,
-    tolerance: Annotated[
-        float, typer.Option(min=1, max=16, help="At most so many times stable's latency passes.")
-    ] = 1.2,
-    output: Annotated[OutputFormat, typer.Option("--output", "-o", help="json or table.")] = OutputFormat.TABLE,
-) -> None:
-    """Judge a log of strata offline, by the code that judges a rollout."""
-    from modelrollout.api.spec import Compare  # noqa: PLC0415
-    from modelrollout.offline import BadLog, judged  # noqa: PLC0415  # --help answers at once
-
-    asked = Compare(false_rollback_rate=alpha, false_promotion_rate=beta, error_ratio=margin, latency_ratio=tolerance)
-    try:
-        typer.echo(judged(strata, asked, output))
-    except BadLog as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-
-
-@app.command()
-def selftest(
-    strata: Annotated[
-        Path, typer.Option(help="Log of strata of one rollout, with stable's pods; - reads standard input.")
-    ],
-    alpha: Annotated[float, typer.Option(min=1e-9, max=0.5, help="Promised probability of a false rollback.")] = 0.01,
-    halvings: Annotated[int, typer.Option(min=1, max=1000, help="At most so many ways to split stable's pods.")] = 40,
-    output: Annotated[OutputFormat, typer.Option("--output", "-o", help="json or table.")] = OutputFormat.TABLE,
-) -> None:
-    """Judge stable against itself on real traffic: every alarm is a false one.
-
-    Stable's pods are split in halves, and one half is judged as a canary.
-    Also says how much requests fail in bursts, by which evidence is divided.
-    """
-    from modelrollout.offline import BadLog, selftested  # noqa: PLC0415  # --help answers at once
-
-    try:
-        typer.echo(selftested(strata, alpha, halvings, output))
-    except BadLog as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-
-
-@app.command()
 def crd() -> None:
     """Print the CustomResourceDefinition, for kubectl apply --server-side -f -."""
     from modelrollout.api.crd import render  # noqa: PLC0415
@@ -199,6 +151,8 @@ def _operate(settings: Settings, log_format: LogFormat) -> int:
         return 1
 
 
+app.command()(judge)
+app.command()(selftest)
 app.command()(plan)
 app.command()(simulate)
 app.command()(load)

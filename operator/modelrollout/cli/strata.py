@@ -9,40 +9,36 @@ from pathlib import Path
 from typing import Any
 
 from modelrollout.api.spec import Compare
+from modelrollout.cli.answers import Output, Unusable
 from modelrollout.judge.comparing import comparing
 from modelrollout.judge.replay import BadStratum, document, replay
 from modelrollout.judge.selftest import METRICS, NothingToSplit, SelfTest, selftest
-from modelrollout.settings import OutputFormat
 
 STANDARD_INPUT = Path("-")
 
 
-class BadLog(Exception):  # noqa: N818  # says what is wrong with a file
-    """A log that cannot be judged; the text names the file."""
-
-
-def judged(strata: Path, asked: Compare, output: OutputFormat) -> str:
+def judged(strata: Path, asked: Compare, output: Output) -> str:
     """What the log says.
 
     Raises:
-        BadLog: for a file that cannot be read or has a line that is no stratum.
+        Unusable: for a file that cannot be read or has a line that is no stratum.
 
     """
     with _naming(strata):
         found = document(replay(_lines(strata), comparing(asked)))
-    return json.dumps(found, indent=2) if output is OutputFormat.JSON else _table(found)
+    return json.dumps(found, indent=2) if output is Output.JSON else _table(found)
 
 
-def selftested(strata: Path, alpha: float, most: int, output: OutputFormat) -> str:
+def selftested(strata: Path, alpha: float, most: int, output: Output) -> str:
     """How often the judge would take stable back if half of it were a canary.
 
     Raises:
-        BadLog: for a file that cannot be read, has a line that is no stratum, or in which stable has one pod.
+        Unusable: for a file that cannot be read, has a line that is no stratum, or in which stable has one pod.
 
     """
     with _naming(strata):
         found = selftest(_lines(strata), comparing(Compare(false_rollback_rate=alpha)), most)
-    if output is OutputFormat.JSON:
+    if output is Output.JSON:
         return json.dumps({"alpha": alpha, "false_alarm_rate": found.rate} | asdict(found), indent=2)
     return _self_told(found, alpha)
 
@@ -57,9 +53,9 @@ def _naming(strata: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, UnicodeDecodeError) as error:
-        raise BadLog(f"cannot read {strata}: {error}") from error
+        raise Unusable(f"cannot read {strata}: {error}") from error
     except (BadStratum, NothingToSplit) as error:
-        raise BadLog(f"{strata}, {error}") from error
+        raise Unusable(f"{strata}, {error}") from error
 
 
 def _self_told(found: SelfTest, alpha: float) -> str:
