@@ -3,9 +3,10 @@
 A round: both run, the leader is stopped (SIGTERM), killed (SIGKILL, its pod still there or gone too) or paused for 30 s
 (SIGSTOP). Measured from the signal to the first write of the other one, to a rollout that waits for it; a new one is
 asked for each second, so that one is waiting whatever the leader did with its last moment. It needs no cluster: run it
-by `python bench/handover.py 5`; five rounds take about seven minutes.
+by `python bench/handover.py --rounds 5`; five rounds take about seven minutes.
 """
 
+import argparse
 import asyncio
 import itertools
 import signal
@@ -78,4 +79,6 @@ async def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5))
+    parser = argparse.ArgumentParser(description="How long nobody leads when the leader stops, is killed or is paused.")
+    parser.add_argument("--rounds", type=int, default=5)
+    asyncio.run(main(parser.parse_args().rounds))

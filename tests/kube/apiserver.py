@@ -227,7 +227,7 @@ class ApiServer:
                 while (event := await queue.get()) is not None:
                     if _matches(asked, event["object"]):
                         await response.write(json.dumps(event).encode() + b"\n")
-        except TimeoutError:
+        except (TimeoutError, ConnectionResetError):  # asked for so long, or the client was killed
             return response
         finally:
             if queue in self._watches[asked.plural]:
