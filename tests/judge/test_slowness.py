@@ -68,6 +68,25 @@ def test_the_last_edge_is_as_far_as_a_yardstick_goes() -> None:
     assert (found.at, found.tolerated) == ((1,) * 5, 1)
 
 
+def fast(requests: int, slow: int) -> Buckets:
+    """A third of a millisecond, but for so many slow ones."""
+    times = [0.3] * (requests - slow) + [2.0] * slow
+    counts = np.bincount(np.searchsorted(EDGES, times), minlength=len(EDGES) + 1)
+    found: Buckets = upto([counts.tolist()])[0]
+    return found
+
+
+@pytest.mark.parametrize(("slow", "passes"), [(2, True), (8, False)])
+def test_a_canary_whose_p95_is_below_a_millisecond_is_fast_enough(slow: int, *, passes: bool) -> None:
+    measure = yardstick(EDGES, fast(20_000, 400).tolist(), 1.2)
+    assert measure is not None
+    found = Slowness(measure)
+    for _ in range(10):
+        found = found.plus(slow_at(measure, fast(100, slow), fast(400, 8)))
+
+    assert found.is_proof(0.005, math.log(20)) == passes
+
+
 def test_a_slow_canary_is_found_and_never_passes() -> None:
     found = after(30, times=1.5)
 

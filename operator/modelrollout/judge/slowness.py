@@ -43,6 +43,16 @@ class Yardstick:
     before: tuple[float, ...]
     """Stable's share of slow requests at each, before the rollout."""
 
+    @property
+    def harmless(self) -> float:
+        """Share of slow requests that passes whatever stable's is: half of stable's before.
+
+        Where the p95's edge is the least there is, a twentieth: then the canary's own p95 is so short that it is not
+        compared.
+        """
+        at_least = bisect_left(self.edges_ms, NEGLIGIBLE_MS) >= self.at[P95]
+        return 1 - SHARES[P95] if at_least else self.before[P95] / 2
+
 
 def yardstick(edges_ms: tuple[float, ...], below: Sequence[int], tolerance: float) -> Yardstick | None:
     """The yardstick that stable's requests up to each edge give; None where they are too few to give one."""
@@ -175,7 +185,7 @@ class Slowness:
         """Log E that the canary is no slower than the tolerance allows, at stable's p95.
 
         Where nearly nothing is ever slower than that (answers that all take alike) there is no ratio to prove, so the
-        canary also passes by itself: with a share of slow requests below `negligible`, or half of stable's before.
+        canary also passes by itself: with a share of slow requests below `negligible`, or what is harmless.
         """
         return mixtures.log_mean(self.log_e_noninferior, mixtures.log_sum(self._alone(negligible)))
 
@@ -184,7 +194,7 @@ class Slowness:
         return mixtures.is_mean_at(bar, mixtures.WORSE_LOG_WEIGHTS + self.swapped, self._alone(negligible))
 
     def _alone(self, negligible: float) -> mixtures.Array:
-        rate = max(negligible, self.measure.before[P95] / 2)
+        rate = max(negligible, self.measure.harmless)
         return mixtures.bets_below(self.seen.intolerable, self.seen.candidate_requests, rate)
 
     def is_alarm(self, threshold: float) -> bool:
