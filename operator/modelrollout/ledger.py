@@ -206,7 +206,7 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
         verdict=verdict(evidence, asked),
         asked=asked,
         watched=ledger.watched + _elapsed(ledger, looks, watch),
-        traffic=_outside(_traffic(ledger.traffic, counted, watch), quiet, looks),
+        traffic=_traffic(ledger.traffic, _between(counted, watch), quiet, looks),
         requests={(one.pod, one.instance): one.requests for one in _samples(looks)},
         pods={look.uid: _scrapes(ledger.pods.get(look.uid, NOT_SCRAPED), look) for look in looks.pods},
         peaks=_peaks(ledger.peaks, looks),
@@ -281,13 +281,17 @@ def _quiet(before: Quiet, looks: Looks, watch: Watch, counted: Mapping[str, int]
     return before
 
 
-def _traffic(before: Traffic, counted: Mapping[str, int], watch: Watch) -> Traffic:
-    candidate = before.candidate + counted.get(watch.candidate, 0)
-    return replace(before, candidate=candidate, stable=before.stable + counted.get(watch.stable, 0))
+def _between(counted: Mapping[str, int], watch: Watch) -> tuple[int, int]:
+    """Requests of the candidate and of stable since the last round."""
+    return counted.get(watch.candidate, 0), counted.get(watch.stable, 0)
 
 
-def _outside(traffic: Traffic, quiet: Quiet, looks: Looks) -> Traffic:
-    empty = not any(look.revision in quiet.outside for look in looks.pods)
-    since = looks.at if quiet.since is None else quiet.since
-    lasting = NOBODY_OUTSIDE if empty else timedelta(seconds=looks.at - since)
-    return replace(traffic, outside_quiet=lasting, outside_last=quiet.last)
+def _traffic(before: Traffic, new: tuple[int, int], quiet: Quiet, looks: Looks) -> Traffic:
+    return Traffic(before.candidate + new[0], before.stable + new[1], _lasting(quiet, looks), quiet.last)
+
+
+def _lasting(quiet: Quiet, looks: Looks) -> timedelta:
+    """For how long it has been quiet outside."""
+    if not any(look.revision in quiet.outside for look in looks.pods):
+        return NOBODY_OUTSIDE
+    return timedelta(seconds=0.0 if quiet.since is None else looks.at - quiet.since)

@@ -1,6 +1,6 @@
 """The errors' evidence without one candidate pod, for each pod: whether one pod is all that speaks against a model."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from modelrollout.judge.strata import ArmStratum
 
 PODS_KEPT = 8
 """Candidate pods whose absence is tried."""
+_NO_HITS = (0, 0, 0.0)
 _TIMES_LESS_ONE = np.expm1(mixtures.WORSE)
 
 
@@ -26,23 +27,24 @@ class Absences:
         """After one round of canary and stable; a pod that is new starts with all pods' capital `until_now`."""
         known = self._with(arms[0].pods, until_now)
         (requests, errors, _), (of_stable, by_stable, _) = arms[0].sums, arms[1].sums
+        if not errors + by_stable:
+            return known
         own = {pod: (counts[0], counts[1]) for pod, counts in zip(arms[0].pods, arms[0].counts, strict=True)}
         rows = []
         for pod in known.pods:
             of_pod, by_pod = own.get(pod, (0, 0))
             left = requests - of_pod
             hits = by_stable + errors - by_pod if left and of_stable else 0
-            rows.append((errors - by_pod, hits, left / (left + of_stable) if hits else 0.0))
+            rows.append((errors - by_pod, hits, left / (left + of_stable)) if hits else _NO_HITS)
         if not any(hits for _, hits, _ in rows):
             return known
-        table = np.array(rows, dtype=float)[:, :, None]
-        gained = mixtures.split_gains(table[:, 0], table[:, 1], table[:, 2], mixtures.WORSE, _TIMES_LESS_ONE)
-        gained[table[:, 1, 0] == 0] = 0.0
-        return replace(known, capital=known.capital + gained / dispersion.factor)
+        table = np.array(rows).T[:, :, None]
+        gained = mixtures.split_gains(table[0], table[1], table[2], mixtures.WORSE, _TIMES_LESS_ONE)
+        return type(self)(known.pods, known.capital + gained / dispersion.factor)
 
     def restarted(self, log_bet: float) -> Self:
         """With so much bet anew on each row."""
-        return replace(self, capital=np.logaddexp(self.capital, log_bet))
+        return type(self)(self.pods, np.logaddexp(self.capital, log_bet))
 
     @property
     def only_pod(self) -> str:
@@ -56,4 +58,4 @@ class Absences:
         new = tuple(pod for pod in dict.fromkeys(pods) if pod not in self.pods)[: PODS_KEPT - len(self.pods)]
         if not new:
             return self
-        return replace(self, pods=self.pods + new, capital=np.vstack((self.capital, *(until_now,) * len(new))))
+        return type(self)(self.pods + new, np.vstack((self.capital, *(until_now,) * len(new))))

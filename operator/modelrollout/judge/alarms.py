@@ -43,9 +43,9 @@ def limit_alarm(arm: Arm, count: Callable[[Tally], tuple[int, int]], limit: floa
     hits, requests = count(arm.total)
     if not hits:
         return None
-    before = [count(restart.at) for restart in arm.restarts]
     parts = []
-    for restart, (had, of) in zip(arm.restarts, before, strict=True):
+    for restart in arm.restarts:
+        had, of = count(restart.at)
         if hits - had > limit * (requests - of):
             log_e = restart.log_weight + one_sample(hits - had, requests - of, limit)
             parts.append(Alarm(log_e, Share(hits - had, requests - of), restart.index == 0))

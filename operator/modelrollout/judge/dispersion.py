@@ -30,9 +30,12 @@ class Dispersion:
 
     def plus(self, pods: Iterable[tuple[int, int]]) -> Self:
         """After one round, with the hits and requests of each of stable's pods in it."""
-        counted = [pod for pod in pods if pod[1]]
-        hits = sum([pod[0] for pod in counted])
-        if not hits or len(counted) <= 1:
+        known = tuple(pods)
+        hits = sum([pod[0] for pod in known])
+        if not hits:  # in most rounds there are none
+            return self
+        counted = [pod for pod in known if pod[1]]
+        if len(counted) <= 1:
             return self
         trials = sum([pod[1] for pod in counted])
         if hits >= trials:

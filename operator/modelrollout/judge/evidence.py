@@ -130,13 +130,14 @@ def observe(evidence: Evidence, origins: Origins, seen: Round, rules: Rules) -> 
     A pod counts when it was in this round and in the one before; a round that could not be scraped at all is an
     empty Round. Origins outlive an epoch: pass the old ones on beside `fresh()`.
     """
-    known = evidence if evidence.limits_ms == rules.limits_ms else fresh(rules.limits_ms)
+    limits_ms = rules.limits_ms
+    known = evidence if evidence.limits_ms == limits_ms else fresh(limits_ms)
     now = origins_of((*seen.candidate, *seen.stable))
-    candidate, stable = (arm_stratum(arm, origins, now) for arm in (seen.candidate, seen.stable))
+    candidate, stable = arm_stratum(seen.candidate, origins, now), arm_stratum(seen.stable, origins, now)
     after = Evidence(
-        limits_ms=rules.limits_ms,
-        candidate=known.candidate.plus(*_tallies(candidate, rules.limits_ms)),
-        stable=known.stable.plus(*_tallies(stable, rules.limits_ms)),
+        limits_ms=limits_ms,
+        candidate=known.candidate.plus(*_tallies(candidate, limits_ms)),
+        stable=known.stable.plus(*_tallies(stable, limits_ms)),
         refusals=known.refusals.plus(_refusals(candidate, stable)),
         trial=_tried(evidence.trial, Both(seen, candidate, stable, origins), rules),
     )
@@ -169,13 +170,13 @@ class Both:
 
 def _tallies(arm: ArmStratum, limits_ms: tuple[float, ...]) -> tuple[Tally, Mapping[str, Tally]]:
     """What an arm counted since the last round, and what each pod that had trouble did."""
-    slower = arm.slower(limits_ms)
-    timed, *slow = map(sum, zip(*slower, strict=True)) if slower else (0,) * (1 + len(limits_ms))
-    whole = Tally(*arm.sums, timed, tuple(slow))
+    timed, *slow = arm.slower(limits_ms)
+    whole = Tally(*arm.sums, sum(timed), tuple(map(sum, slow)))
     found: dict[str, Tally] = {}
-    if whole.failures or any(slow):
-        for pod, counts, (of_pod, *slow_there) in zip(arm.pods, arm.counts, slower, strict=True):
-            tally = Tally(*counts, of_pod, tuple(slow_there))
+    if whole.failures or any(whole.slow):
+        by_pod = zip(arm.pods, arm.counts, timed, *slow, strict=True)
+        for pod, (requests, errors, refusals), of_pod, *slow_there in by_pod:
+            tally = Tally(requests, errors, refusals, of_pod, tuple(slow_there))
             if tally.failures or any(slow_there):
                 found[pod] = found[pod] + tally if pod in found else tally
     return whole, found

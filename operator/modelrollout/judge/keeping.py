@@ -4,7 +4,6 @@ What came after the checkpoint is lost and never counted twice, since after a re
 that is damaged or of another version is no trial: it begins anew, which takes time and can never promote.
 """
 
-import base64
 import json
 import math
 import zlib
@@ -17,7 +16,7 @@ import numpy as np
 from modelrollout.judge import mixtures
 from modelrollout.judge.dispersion import Dispersion
 from modelrollout.judge.eprocesses import Stratum
-from modelrollout.judge.packing import inflate
+from modelrollout.judge.packing import deflate, inflate
 from modelrollout.judge.ratios import Ratio, begun
 from modelrollout.judge.samples import Baseline, Predictions
 from modelrollout.judge.slowness import SHARES, Slow, Slowness, Yardstick
@@ -65,8 +64,7 @@ def _pack(trial: Trial) -> str:
         "stable": _counted_written(trial.stable),
         "baseline": _baseline_written(trial.baseline) if trial.baseline is not None else None,
     }
-    text = json.dumps(content, separators=(",", ":"))
-    return f"{_VERSION}.{base64.b64encode(zlib.compress(text.encode(), 9)).decode()}"
+    return f"{_VERSION}.{deflate(content)}"
 
 
 def _trial(content: Any) -> Trial:  # noqa: ANN401  # whatever JSON the text held
@@ -156,7 +154,7 @@ def _baseline(content: Any) -> Baseline:  # noqa: ANN401  # whatever JSON the te
 
 
 def _rounded(values: mixtures.Array) -> list[float]:
-    found: list[float] = np.round(values.ravel(), _DIGITS).tolist()
+    found: list[float] = values.ravel().round(_DIGITS).tolist()
     return found
 
 

@@ -12,7 +12,10 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
+from operator import sub
 from typing import Any
+
+from pydantic_core import to_json
 
 from modelrollout.judge.eprocesses import NO_SPLIT, Stratum
 from modelrollout.judge.evidence import Arm, Compared, Comparison, Evidence, fresh
@@ -25,6 +28,7 @@ _VERSION = "1"
 _LONGEST_JSON = 65_536
 _LARGEST = 2**63
 _HITS = 4
+_LEVEL = 1
 
 Row = tuple[int, ...]
 
@@ -59,8 +63,12 @@ def _pack(evidence: Evidence) -> str:
         "stable": _arm_written(evidence.stable),
         "refusals": _compared_written(evidence.refusals),
     }
-    text = json.dumps(content, separators=(",", ":"))
-    return f"{_VERSION}.{base64.b64encode(zlib.compress(text.encode(), 9)).decode()}"
+    return f"{_VERSION}.{deflate(content)}"
+
+
+def deflate(content: Any) -> str:  # noqa: ANN401  # whatever JSON can say
+    """Content as compressed ASCII. It is mostly digits, in which there is little for a higher level to find."""
+    return base64.b64encode(zlib.compress(to_json(content), _LEVEL)).decode()
 
 
 def inflate(packed: str) -> bytes:
@@ -81,7 +89,7 @@ def inflate(packed: str) -> bytes:
 def _arm_written(arm: Arm) -> dict[str, Any]:
     rows = [(restart.index, *restart.at.row) for restart in arm.restarts]
     rows.append((rows[-1][0], *arm.total.row))
-    differences = [tuple(new - old for old, new in zip(*pair, strict=True)) for pair in pairwise(rows)]
+    differences = [tuple(map(sub, new, old)) for old, new in pairwise(rows)]
     return {"rounds": differences, "pods": [(pod, *tally.row) for pod, tally in arm.pods]}
 
 

@@ -49,5 +49,5 @@ class Memory:
 def restarted(restarts: tuple[Restart[State], ...], at: State, memory: Memory) -> tuple[Restart[State], ...]:
     """The restarts, oldest first, with a new one at these sums and without those that `memory` no longer keeps."""
     newest, span = restarts[-1].index + 1, memory.span
-    kept = [one for one in restarts if not one.index or newest - one.index <= span * (one.index & -one.index)]
+    kept = [one for one in restarts if not (index := one.index) or newest - index <= span * (index & -index)]
     return (kept[0], *kept[1:][max(0, len(kept) - memory.most) :], Restart(newest, at))

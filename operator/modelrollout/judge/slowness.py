@@ -10,7 +10,8 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from operator import add
+from functools import lru_cache
+from operator import add, sub
 from typing import Self
 
 import numpy as np
@@ -104,7 +105,7 @@ _BETS = (len(SHARES), mixtures.POINTS)
 
 def slow_at(measure: Yardstick, candidate: Buckets, stable: Buckets) -> Slow:
     """The slow requests, from requests up to each edge."""
-    here = [*measure.at, measure.tolerated, -1]
+    here = _columns(measure.at, measure.tolerated)
     *ours, tolerated, timed = candidate[here].tolist()
     *theirs, _, of_stable = stable[here].tolist()
     return Slow(
@@ -116,10 +117,19 @@ def slow_at(measure: Yardstick, candidate: Buckets, stable: Buckets) -> Slow:
     )
 
 
+@lru_cache(maxsize=256)
+def _columns(at: tuple[int, ...], tolerated: int) -> Buckets:
+    """Indices as numpy takes them at once."""
+    return np.array((*at, tolerated, -1))
+
+
 def slow_pods(measure: Yardstick, arm: ArmStratum) -> list[tuple[int, int]]:
     """Requests slower than stable's p95 before, and all that were timed, of each process."""
     rows = arm.at(measure.edges_ms)
-    return [(timed - below, timed) for below, timed in rows[:, [measure.at[P95], -1]].tolist()] if rows.size else []
+    if not rows.size:
+        return []
+    below, timed = rows[:, measure.at[P95]].tolist(), rows[:, -1].tolist()
+    return list(zip(map(sub, timed, below), timed, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

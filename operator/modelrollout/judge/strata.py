@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
+from operator import sub
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,19 +49,24 @@ class ArmStratum:
         """
         if not edges_ms or not self.edges_ms or not len(self.upto):
             return _NO_ROWS
-        return self.upto if self.edges_ms == edges_ms else self.upto[:, columns(self.edges_ms, edges_ms)]
+        return self.upto if alike(self.edges_ms, edges_ms) else self.upto[:, columns(self.edges_ms, edges_ms)]
+
+    def column(self, at: int) -> list[int]:
+        """Timed requests of each process up to one edge; up to the last one it is all of them."""
+        found: list[int] = self.upto[:, at].tolist()
+        return found
 
     def slower(self, limits_ms: Sequence[float]) -> list[list[int]]:
-        """For each process its timed requests, and those slower than each limit.
+        """By process: the timed requests, then for each limit those slower than it.
 
         Slower than the next edge above it where there is no such edge: that can only make a pod look faster. Above the
         last edge nothing is known to be slower.
         """
         if not self.upto.size:
-            return [[0] * (1 + len(limits_ms))] * len(self.pods)
-        last = self.upto.shape[1] - 1
-        here = [last, *[min(last, bisect_left(self.edges_ms, limit)) for limit in limits_ms]]
-        return [[timed, *[timed - one for one in upto]] for timed, *upto in self.upto[:, here].tolist()]
+            return [[0] * len(self.pods)] * (1 + len(limits_ms))
+        last, timed = self.upto.shape[1] - 1, self.column(-1)
+        edges = (min(last, bisect_left(self.edges_ms, limit)) for limit in limits_ms)
+        return [timed, *(list(map(sub, timed, self.column(at))) for at in edges)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,6 +129,11 @@ def upto(counts: Iterable[Sequence[int]]) -> Buckets:
     width = len(rows[0])
     found: Buckets = np.fromiter(chain.from_iterable(rows), np.int64, width * len(rows)).reshape(-1, width)
     return found.cumsum(axis=1)
+
+
+def alike(one: Edges, other: Edges) -> bool:
+    """Whether edges are the same. All pods of an image have one object of them, which is seen without a comparison."""
+    return one is other or one == other
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ from modelrollout.judge.ratios import Ratio, begun
 from modelrollout.judge.samples import Baseline, Predictions
 from modelrollout.judge.slowness import Slowness, slow_at, slow_pods, yardstick
 from modelrollout.judge.stakes import ROLLOUT, Stakes
-from modelrollout.judge.strata import NOTHING_COUNTED, Counted, Stratified, together
+from modelrollout.judge.strata import NOTHING_COUNTED, Counted, Stratified, alike, together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,7 @@ def started(compare: Comparing, stakes: Stakes = ROLLOUT) -> Trial:
 
 
 def _measured(known: Slowness, seen: Stratified, canary: Counted, stable: Counted) -> Slowness:
-    if seen.edges_ms != known.measure.edges_ms or not canary.upto.size or not stable.upto.size:
+    if not alike(seen.edges_ms, known.measure.edges_ms) or not canary.upto.size or not stable.upto.size:
         return known
     dispersion = known.dispersion.plus(slow_pods(known.measure, seen.stable))
     return known.plus(slow_at(known.measure, canary.upto, stable.upto), dispersion)
