@@ -80,6 +80,17 @@ class Routing(StrEnum):
     CANDIDATE = "Candidate"
 
 
+class Replaced(Block):
+    """A candidate's pod that was replaced, since it alone failed."""
+
+    pod: str
+    """Its name."""
+    uid: str
+    """Its uid."""
+    message: str
+    """Its numbers beside those of the others."""
+
+
 class Candidate(Block):
     """The revision that is on its way."""
 
@@ -110,6 +121,8 @@ class Candidate(Block):
     """The strategy it was started under."""
     round: int = 1
     """Counts new starts of the step's evidence, for instance after an edit of the limits."""
+    replaced: Replaced | None = None
+    """Its pod that was replaced, once."""
 
 
 class Previous(Block):

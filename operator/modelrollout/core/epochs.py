@@ -8,6 +8,7 @@ under other limits, speaks here.
 import hashlib
 from datetime import timedelta
 from functools import lru_cache
+from operator import itemgetter
 
 from modelrollout import revisions
 from modelrollout.api.spec import Health
@@ -23,6 +24,8 @@ WATCH_SHARE = 1.0
 _TERMS_DIGITS = 6
 _PARTS = 5
 """Parts of a candidate's epoch: revision, weight, round, stage, terms."""
+_REPLACED = "r"
+"""Marks a round since a pod was replaced."""
 
 
 def window(turn: Turn, before: int = 0) -> timedelta:
@@ -48,9 +51,19 @@ def terms_of(epoch: str) -> str:
 
 
 def is_onward(before: str, after: str) -> bool:
-    """Whether a candidate's epoch follows on another one of the same candidate under the same terms."""
+    """Whether a candidate's epoch follows on another one of the same candidate, with the same pods and terms.
+
+    With a pod replaced everything that was shown begins anew: numbers without those of one pod, chosen for its
+    errors, would be no evidence of anything.
+    """
     ours, theirs = before.split("."), after.split(".")
-    return len(ours) == len(theirs) == _PARTS and (ours[0], ours[-1]) == (theirs[0], theirs[-1])
+    if not len(ours) == len(theirs) == _PARTS:
+        return False
+    return all(of(ours) == of(theirs) for of in (itemgetter(0), _has_replaced, itemgetter(-1)))
+
+
+def _has_replaced(parts: list[str]) -> bool:
+    return parts[2].endswith(_REPLACED)
 
 
 def is_new_step(before: str, after: str) -> bool:
@@ -62,7 +75,7 @@ def of_candidate(turn: Turn, candidate: Candidate) -> str:
     parts = (
         candidate.revision,
         candidate.weight,
-        candidate.round,
+        f"{candidate.round}{_REPLACED if candidate.replaced is not None else ''}",
         candidate.stage.lower(),
         terms(turn.spec.health),
     )

@@ -14,6 +14,7 @@ from dataclasses import replace
 from operator import attrgetter
 
 from modelrollout.judge.alarms import Alarm, Share, limit_alarm, split_alarm
+from modelrollout.judge.blame import BLAMED, suspect
 from modelrollout.judge.comparisons import worse_than_stable
 from modelrollout.judge.doubts import doubt
 from modelrollout.judge.evidence import Arm, Evidence
@@ -32,7 +33,7 @@ def verdict(evidence: Evidence, rules: Rules) -> Verdict:
     candidate, stable = evidence.candidate.total, evidence.stable.total
     if not candidate.requests and not stable.requests:
         return NOTHING_SEEN
-    against = _first(_against_candidate(evidence, rules))
+    against = _put_on_a_pod(_first(_against_candidate(evidence, rules)), evidence, rules)
     return Verdict(
         candidate=against,
         stable=_first(_limits_broken(evidence.stable, evidence.limits_ms, rules)) or _shared(evidence, rules, against),
@@ -47,6 +48,12 @@ def verdict(evidence: Evidence, rules: Rules) -> Verdict:
 
 def _first(findings: Iterator[Finding | None]) -> Finding | None:
     return next(filter(None, findings), None)
+
+
+def _put_on_a_pod(found: Finding | None, evidence: Evidence, rules: Rules) -> Finding | None:
+    if found is None or found.metric not in BLAMED:
+        return found
+    return replace(found, suspect=suspect(evidence, rules))
 
 
 def _shared(evidence: Evidence, rules: Rules, against: Finding | None) -> Finding | None:
