@@ -38,10 +38,18 @@ def window(turn: Turn, before: int = 0) -> timedelta:
     return max(LEAST_WINDOW, 10 * turn.spec.health.interval) * doubled
 
 
+LATER = (("limits", "rule"),)
+"""Fields that came after the first release: where they are left out, evidence of before them goes on."""
+
+
 @lru_cache(maxsize=1024)
 def terms(health: Health) -> str:
     """What evidence is judged by, as a few digits; how often it is looked at is no part of it."""
     judged_by = health.model_dump(mode="json", include={"limits", "compare", "min_samples"})
+    for name, field in LATER:
+        block = getattr(health, name)
+        if block is not None and getattr(block, field) == type(block).model_fields[field].default:
+            del judged_by[name][field]
     return hashlib.sha256(revisions.canonical(judged_by).encode()).hexdigest()[:_TERMS_DIGITS]
 
 
