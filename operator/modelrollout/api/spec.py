@@ -191,6 +191,8 @@ class Compare(Block):
     negligible_error_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
     """A model whose error rate is shown to be below this passes whatever stable's is: without errors there is no
     ratio."""
+    self_test: bool = False
+    """Judges stable against itself once a minute while nothing rolls out: status.selfTest says how often it alarms."""
 
 
 class Health(Block):

@@ -327,6 +327,21 @@ class Judged(Block):
     """The candidate's predictions."""
 
 
+class SelfTest(Block):
+    """Stable judged against itself while nothing rolled out; written about once an hour."""
+
+    trials: int
+    """Trials of an hour; a few at a time share their requests."""
+    alarms: int
+    """Trials that would have rolled back: all of them false."""
+    requests: int
+    """Requests of stable in them."""
+    errors_dispersion: float
+    """How bursty errors are; evidence is divided by it. 1 is not at all."""
+    latency_dispersion: float
+    """How bursty slow answers are."""
+
+
 class ConditionStatus(StrEnum):
     TRUE = "True"
     FALSE = "False"
@@ -399,6 +414,8 @@ class ModelRolloutStatus(Block):
     """What the judge says now, in a few words."""
     judge: Judged | None = None
     """The judge's numbers while a candidate is compared with stable."""
+    self_test: SelfTest | None = None
+    """How often the judge takes stable for worse than itself, where health.compare.selfTest asks for that."""
     checkpoint: Checkpoint | None = None
     """Progress that a restart goes on from."""
     last_command: LastCommand | None = None

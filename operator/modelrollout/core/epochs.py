@@ -17,6 +17,8 @@ from modelrollout.core.decision import Watch
 from modelrollout.core.turn import Turn, is_paused, stop_of, stops_of
 
 THINNED = timedelta(seconds=15)
+SELF_TESTED = timedelta(seconds=60)
+"""How often stable is looked at where nothing but a test of the judge asks for it."""
 LEAST_WINDOW = timedelta(seconds=10)
 LONGEST_WINDOW = 8
 STAGES_PER_STEP = 3
@@ -45,7 +47,9 @@ LATER = (("limits", "rule"),)
 @lru_cache(maxsize=1024)
 def terms(health: Health) -> str:
     """What evidence is judged by, as a few digits; how often it is looked at is no part of it."""
-    judged_by = health.model_dump(mode="json", include={"limits", "compare", "min_samples"})
+    judged_by = health.model_dump(
+        mode="json", include={"limits", "compare", "min_samples"}, exclude={"compare": {"self_test"}}
+    )
     for name, field in LATER:
         block = getattr(health, name)
         if block is not None and getattr(block, field) == type(block).model_fields[field].default:
@@ -139,7 +143,10 @@ def watch(turn: Turn, status: ModelRolloutStatus) -> Watch | None:
             margins=_margins(turn, status, candidate),
         )
     if not watched(turn, status):
-        return None
+        compare = turn.spec.health.compare
+        if compare is None or not compare.self_test or not stable:
+            return None
+        return Watch(max(turn.spec.health.interval, SELF_TESTED), "", stable, (), of_stable(status), WATCH_SHARE)
     return Watch(_interval(turn, status), "", stable, (), of_stable(status), WATCH_SHARE)
 
 
