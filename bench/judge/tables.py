@@ -69,7 +69,7 @@ def false_rollbacks(size: Size) -> Table:
     for rate in (0.02, 0.03):
         mine, window = healthy(rate, size.healthy, _draw(21))
         rows.append(
-            (f"limit of 5 % at a true {rate:.0%}, 5,000 requests (classic window: {window:.3f})", f"{mine:.3f}")
+            (f"limit of 5 % at a true {rate:.0%}, 5,000 requests (`rule: window`: {window:.3f})", f"{mine:.3f}")
         )
     title = f"Healthy rollouts rolled back, of {size.healthy:,} with 20,000 requests each"
     return Table(title, ("what is judged", "share rolled back"), tuple(rows))

@@ -24,6 +24,7 @@ from modelrollout.core.decision import (
     Protect,
     Regroup,
     Remember,
+    ReplacePod,
     Restart,
     Route,
     Scale,
@@ -34,6 +35,7 @@ from modelrollout.kube.resources import (
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
+    PODS,
     SERVICES,
     Object,
     Resource,
@@ -85,6 +87,8 @@ async def carry_out(action: Action, scene: Scene) -> None:  # noqa: C901  # one 
             await _scale(action, scene)
         case Restart():
             await _restart(action, scene)
+        case ReplacePod():
+            await _replace_pod(action, scene)
         case Preview():
             await _preview(action, scene)
         case Protect():
@@ -160,6 +164,13 @@ async def _restart(action: Restart, scene: Scene) -> None:
     if known is None or deployments.restart_mark(known) == action.mark:
         return
     await scene.writer.merge(DEPLOYMENTS, scene.named(name), deployments.restarted(action.mark))
+
+
+async def _replace_pod(action: ReplacePod, scene: Scene) -> None:
+    """The pod's controller is a ReplicaSet; that it is the one that was judged, its uid says."""
+    known = scene.writer.known(PODS, *scene.named(action.pod))
+    if known is not None and known["metadata"]["uid"] == action.uid:
+        await scene.writer.end(PODS, known)
 
 
 async def _preview(action: Preview, scene: Scene) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from modelrollout.api.spec import Health
-from modelrollout.api.status import Checkpoint
+from modelrollout.api.status import ModelRolloutStatus, SelfTest
 from modelrollout.core.decision import Watch
 from modelrollout.core.epochs import is_new_step, is_onward
 from modelrollout.core.facts import Traffic
@@ -23,6 +23,8 @@ from modelrollout.judge import (
     Round,
     Rules,
     Sample,
+    SelfTested,
+    Steady,
     Verdict,
     at_step,
     fresh,
@@ -135,23 +137,31 @@ class Ledger:
     """When the evidence was last packed."""
     compared: str = ""
     """The comparison as text for the status; empty where nothing is compared."""
+    steady: Steady = field(default_factory=Steady)
+    """Stable judged against itself while nothing rolls out."""
 
     def scrapes(self, uid: str) -> Scrapes:
         known = self.pods.get(uid, NOT_SCRAPED)
         return Scrapes(known.failed, known.answered, known.waits, self.peaks.get(uid, 0))
 
 
-def resumed(checkpoint: Checkpoint | None) -> Ledger:
-    """The ledger after a restart: what the checkpoint kept, and no origin."""
+def resumed(status: ModelRolloutStatus) -> Ledger:
+    """The ledger after a restart: what the status kept, and no origin."""
+    checkpoint, steady = status.checkpoint, Steady(_tested(status.self_test))
     if checkpoint is None:
-        return Ledger()
+        return Ledger(steady=steady)
     return Ledger(
+        steady=steady,
         epoch=checkpoint.epoch,
         evidence=replace(unpack(checkpoint.evidence), trial=unpack_trial(checkpoint.comparison)),
         watched=checkpoint.watched,
         packed=checkpoint.evidence,
         compared=checkpoint.comparison,
     )
+
+
+def _tested(kept: SelfTest | None) -> SelfTested:
+    return SelfTested(**dict(kept)) if kept is not None else SelfTested()
 
 
 def rules_of(health: Health, watch: Watch) -> Rules:
@@ -165,7 +175,7 @@ def rules_of(health: Health, watch: Watch) -> Rules:
 def under(ledger: Ledger, watch: Watch | None) -> Ledger:
     """The ledger for what is watched from now on: another epoch begins with nothing but the origins."""
     if watch is None:
-        return Ledger()
+        return Ledger(steady=ledger.steady.anew())
     if watch.epoch == ledger.epoch:
         return ledger
     return Ledger(
@@ -176,6 +186,7 @@ def under(ledger: Ledger, watch: Watch | None) -> Ledger:
         pods=ledger.pods,
         peaks=ledger.peaks,
         compared=ledger.compared if is_onward(ledger.epoch, watch.epoch) else "",
+        steady=ledger.steady.anew(),
     )
 
 
@@ -215,7 +226,14 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
     )
     if _baseline(known) != _baseline(ledger):
         known = replace(known, reported_at=None)  # whether it can be judged by is worth a report at once
-    return _kept(known, asked) if watch.candidate else known
+    return _kept(known, asked) if watch.candidate else _steadily(known, looks, watch, asked)
+
+
+def _steadily(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
+    """With stable judged against itself, where that is asked for."""
+    if asked.steady is None:
+        return ledger
+    return replace(ledger, steady=ledger.steady.plus(looks.samples(watch.stable), looks.at, asked.steady))
 
 
 def _baseline(ledger: Ledger) -> Baseline | None:

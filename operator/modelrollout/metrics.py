@@ -74,7 +74,7 @@ class Metrics:
         self._weight.labels(*where, "pods").set(weights.pods if weights else 0)
         self._weight.labels(*where, "served").set(weights.served or 0 if weights else 0)
 
-        self._show_judge(where, _judged(status))
+        self._show_judge(where, _judged(status) | _self_test(status))
 
     def _show_judge(self, where: tuple[str, str], numbers: Mapping[tuple[str, str], float]) -> None:
         for stale in self._judged.get(where, set()) - numbers.keys():
@@ -118,7 +118,12 @@ class Metrics:
         return Gauge(f"modelrollout_{name}", text, labels, registry=self._registry)
 
 
-def _judged(status: ModelRolloutStatus) -> Mapping[tuple[str, str], float]:
+def _self_test(status: ModelRolloutStatus) -> dict[tuple[str, str], float]:
+    tested = status.self_test
+    return {("self_test", number): value for number, value in tested} if tested is not None else {}
+
+
+def _judged(status: ModelRolloutStatus) -> dict[tuple[str, str], float]:
     """The judge's numbers by metric and number; those that are unknown are left out."""
     judged = status.judge
     if judged is None:

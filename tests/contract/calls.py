@@ -31,6 +31,7 @@ WRITER = {
     "merge": {"patch", "get"},
     "json_patch": {"patch", "get"},
     "delete": {"delete"},
+    "end": {"delete"},
 }
 """Methods of `kube.writer`: an object that exists is read and its labels repaired, a conflict reads again."""
 

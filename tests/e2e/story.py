@@ -78,6 +78,10 @@ class Story:
     def name(self) -> str:
         return self.folder.name
 
+    def serves_before(self, act: int) -> bool:
+        """Whether a model serves when an act begins: one before it ended when its model was ready."""
+        return any(one.condition == "Ready" for one in self.acts[:act])
+
 
 class Unplayable(Exception):  # noqa: N818  # says what is wrong with the file
     """An expected.txt that cannot be read; the text says where."""

@@ -74,8 +74,8 @@ async def play(story: Story, tools: Programs, churn: Rollout) -> tuple[list[str]
         if act.rows == "no":
             await play_act(act, story, tools, churn)
         else:
-            first = not told or story.acts[len(told) - 1].rows == "no"
-            records += await _under_requests(act, story, (tools, churn), wait_first=first)
+            wait_first = not story.serves_before(len(told))
+            records += await _under_requests(act, story, (tools, churn), wait_first=wait_first)
         events = await _settled_events(churn, act, seen)
         told.append(tell(await churn.conditions(), events[seen:]))
         seen = len(events)

@@ -36,6 +36,20 @@ def test_an_act_is_read_from_its_heading(tmp_path: Path) -> None:
     assert written(story, ["Ready  False"]) == (tmp_path / "expected.txt").read_text()
 
 
+@pytest.mark.parametrize(
+    ("folder", "serves"),
+    [
+        pytest.param("canary-promoted", [False, True], id="from the first model on"),
+        pytest.param("compare-stable-down", [False, True, True], id="a model that serves until requests come"),
+        pytest.param("model-not-found", [False, False, True], id="the first model never serves"),
+    ],
+)
+def test_requests_come_in_an_act_as_soon_as_a_model_serves(folder: str, serves: list[bool]) -> None:
+    story = read(EXAMPLES / folder)
+
+    assert [story.serves_before(act) for act in range(len(story.acts))] == serves
+
+
 def test_a_heading_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "expected.txt").write_text("== whatever\n")
     with pytest.raises(Unplayable, match='"== whatever" is no heading'):

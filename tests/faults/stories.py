@@ -25,6 +25,10 @@ SPEC: Mapping[str, Any] = {
     "decisionDeadline": "60s",
     "rollback": {"keepPrevious": "1h", "watch": "2h", "cooldown": "20s"},
 }
+QUICKLY_COMPARED = {
+    "compare": {"negligibleErrorRate": 0.2, "falsePromotionRate": 0.2, "latencyRatio": 4},
+    "limits": {"errorRate": 0.2},
+}
 FAILING = Behaviour(load=1, errors=0.5)
 GOOD = Behaviour(load=1)
 
@@ -77,6 +81,18 @@ def turns_bad_after_promotion(world: World) -> None:
     world.settle()
 
 
+def one_pod_is_sick(world: World) -> None:
+    """A bad node under one pod of two: another one takes its place, and the model goes out."""
+    first(world)
+    world.ask(asking(V2, health=QUICKLY_COMPARED))
+    world.until(lambda: is_at(world, Stage.JUDGING))
+    sick = next(pod for pod in world.cluster.pods if pod.version == V2 and not pod.ending)
+    world.cluster.sick[sick.uid] = FAILING
+    world.until(lambda: served_by(world, V2))
+    assert sick not in world.cluster.pods
+    world.settle()
+
+
 def is_at(world: World, stage: Stage) -> bool:
     candidate = world.status.candidate
     return candidate is not None and candidate.stage is stage
@@ -105,7 +121,8 @@ CANNOT_LOAD = Story(
     is_taken_back,
     {V2: Behaviour(load=1, fails_to_load=PodTrouble.FEATURE_MISMATCH, words="feature mismatch: 5 columns, not 6")},
 )
-STORIES = (GOES_OUT, TAKEN_BACK, BAD_IN_BAKE, GOES_BACK, CANNOT_LOAD)
+SICK_POD = Story("one pod is sick", one_pod_is_sick)
+STORIES = (GOES_OUT, TAKEN_BACK, BAD_IN_BAKE, GOES_BACK, CANNOT_LOAD, SICK_POD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,3 +183,14 @@ def test_what_is_still_expected_is_in_the_status() -> None:
     assert seconds is not None
     assert left[0] > left[-1]
     assert seconds == pytest.approx(requests / 12, rel=0.25)
+
+
+def test_stable_is_judged_against_itself_while_nothing_rolls_out() -> None:
+    wishes = spec(health={"interval": "15s", "compare": {"selfTest": True}}, rollback={"watch": "10m"})
+    found = run(Scenario("at rest", wishes, (), rate=40, quiet=4200, longest=4200))
+
+    tested = found.world.resource.status.self_test
+    assert stable(found) == V1
+    assert tested is not None
+    assert (tested.trials, tested.alarms, tested.errors_dispersion) == (4, 0, 1.0)
+    assert tested.requests == pytest.approx(40 * 3600, rel=0.05)

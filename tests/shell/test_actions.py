@@ -17,6 +17,7 @@ from modelrollout.core.decision import (
     Protect,
     Regroup,
     Remember,
+    ReplacePod,
     Restart,
     Route,
     Scale,
@@ -28,6 +29,7 @@ from modelrollout.kube.resources import (
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
     MODEL_ROLLOUTS,
+    PODS,
     SERVICES,
 )
 from modelrollout.kube.writer import NameTaken, Writer
@@ -79,12 +81,28 @@ def at_work(world: World) -> World:
     return world
 
 
+def with_a_pod(world: World) -> World:
+    """As its ReplicaSet made it."""
+    replica_set = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "name": "churn-bbbb-5d",
+        "uid": "r",
+        "controller": True,
+    }
+    world.exists(PODS, "churn-bbbb-5d-x2v", metadata={"uid": "u1", "ownerReferences": [replica_set]}, spec={})
+    return world
+
+
 KINDS: list[tuple[str, World, Action, list[str]]] = [
     ("route", at_work(World()), Route(STABLE), ["patch services churn"]),
     ("route, seen", at_work(World()), Route(STABLE, expected=SHARED), ["patch services churn"]),
     ("scale", at_work(World()), Scale("bbbb", 5), ["patch deployments churn-bbbb"]),
     ("scale, seen", at_work(World()), Scale("bbbb", 1, expected=2), ["patch deployments churn-bbbb"]),
     ("restart", at_work(World()), Restart("bbbb", "r1"), ["patch deployments churn-bbbb"]),
+    ("replace a pod", with_a_pod(World()), ReplacePod("churn-bbbb-5d-x2v", "u1"), ["delete pods churn-bbbb-5d-x2v"]),
+    ("replace another pod", with_a_pod(World()), ReplacePod("churn-bbbb-5d-x2v", "u0"), []),
+    ("replace a pod that is gone", World(), ReplacePod("churn-bbbb-5d-x2v", "u1"), []),
     ("regroup", asleep(World()), Regroup(source()), ["patch deployments churn-bbbb"]),
     ("create", World(), Create(source(), 3), ["create deployments"]),
     ("remember", World(), Remember(source()), ["create controllerrevisions"]),

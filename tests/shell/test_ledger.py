@@ -1,14 +1,14 @@
 """The ledger: what is counted, and what a restart or another epoch keeps of it."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from modelrollout.api.spec import Health
-from modelrollout.api.status import Checkpoint
+from modelrollout.api.status import Checkpoint, ModelRolloutStatus, SelfTest
 from modelrollout.core.decision import Watch
 from modelrollout.core.facts import Traffic
-from modelrollout.judge import NOTHING_SEEN, Baseline, Sample, fresh, pack
+from modelrollout.judge import NOTHING_SEEN, Baseline, Origins, Sample, fresh, pack
 from modelrollout.judge.eprocesses import Stratum
 from modelrollout.judge.keeping import pack_trial
 from modelrollout.ledger import (
@@ -40,6 +40,11 @@ def silent(revision: str) -> Look:
 
 def unsent(revision: str) -> Look:
     return Look(f"uid-churn-{revision}-1", revision, None, "too many", sent=False)
+
+
+def restarted(**kept: Any) -> Ledger:
+    """The ledger of an operator that begins with this checkpoint in the status."""
+    return resumed(ModelRolloutStatus(checkpoint=Checkpoint(time=NOW, **kept)))
 
 
 def rounds(*looks: tuple[Look, ...], watch: Watch = WATCH, ledger: Ledger | None = None, every: float = 5.0) -> Ledger:
@@ -172,17 +177,17 @@ def test_what_is_not_watched_has_no_ledger() -> None:
 def test_a_restart_goes_on_from_the_checkpoint_with_no_origin() -> None:
     ledger = rounds((look("aaaa", 0), look("bbbb", 0)), (look("aaaa", 300), look("bbbb", 40, 1)), every=30)
     kept: dict[str, Any] = {"epoch": ledger.epoch, "watched": ledger.watched, "evidence": ledger.packed}
-    again = judged(resumed(Checkpoint(time=NOW, **kept)), rules_of(Health(), WATCH))
+    again = judged(restarted(**kept), rules_of(Health(), WATCH))
 
     assert (again.epoch, again.watched, again.verdict.requests) == ("bbbb.0", timedelta(seconds=8), 40)
     assert rounds((look("aaaa", 400), look("bbbb", 90)), ledger=again).verdict.requests == 40
 
 
 def test_a_checkpoint_that_cannot_be_read_is_no_evidence() -> None:
-    again = resumed(Checkpoint(time=NOW, epoch="e", watched=timedelta(seconds=9), evidence="!!!"))
+    again = restarted(epoch="e", watched=timedelta(seconds=9), evidence="!!!")
 
     assert (again.evidence, again.watched) == (fresh(), timedelta(seconds=9))
-    assert resumed(None) == Ledger()
+    assert resumed(ModelRolloutStatus()) == Ledger()
 
 
 def test_an_epoch_spends_its_share_of_alpha() -> None:
@@ -234,7 +239,7 @@ def test_a_comparison_survives_a_restart() -> None:
         ledger = after(ledger, Looks(30.0 * number, seen), STEP, rules)
     kept: dict[str, Any] = {"epoch": ledger.epoch, "watched": ledger.watched, "comparison": ledger.compared}
 
-    again = resumed(Checkpoint(time=NOW, **kept))
+    again = restarted(**kept)
 
     assert again.evidence.trial is not None
     assert again.evidence.trial.errors.hits == Stratum(2, 0, 200, 1800)
@@ -260,3 +265,32 @@ def test_margins_of_the_steps_reach_the_judge() -> None:
     assert rules.compare is not None
     assert (rules.compare.margin, rules.compare.margins, rules.compare.shared) == (4.0, (2.0, 4.0), False)
     assert rules_of(COMPARED, replace(STEP, candidate="")).compare is None
+
+
+AT_REST = Watch(timedelta(seconds=60), stable="aaaa", epoch="aaaa.watch.0")
+SAID = {"trials": 8, "alarms": 1, "requests": 900, "errors_dispersion": 1.5, "latency_dispersion": 1.0}
+
+
+def test_stable_is_judged_against_itself_while_nothing_rolls_out() -> None:
+    rules = rules_of(Health.model_validate({"compare": {"selfTest": True}}), AT_REST)
+    ledger = under(resumed(ModelRolloutStatus(self_test=SelfTest(**SAID))), AT_REST)
+    assert asdict(ledger.steady.tested) == SAID
+
+    for minute in range(61):
+        pods = tuple(look("aaaa", 20 * minute, pod=f"churn-aaaa-{number}") for number in range(3))
+        ledger = after(ledger, Looks(60.0 * minute, pods), AT_REST, rules)
+
+    assert asdict(ledger.steady.tested) == SAID | {"trials": 11, "requests": 4500, "errors_dispersion": 1.0}
+
+
+def test_a_rollout_ends_what_was_under_way_and_keeps_what_was_said() -> None:
+    rules = rules_of(Health.model_validate({"compare": {"selfTest": True}}), AT_REST)
+    ledger = under(resumed(ModelRolloutStatus(self_test=SelfTest(**SAID))), AT_REST)
+    for minute in range(3):
+        pods = tuple(look("aaaa", 20 * minute, pod=f"churn-aaaa-{number}") for number in range(3))
+        ledger = after(ledger, Looks(60.0 * minute, pods), AT_REST, rules)
+    assert ledger.steady.looks == 2
+
+    for watch in (WATCH, None):
+        begun = under(ledger, watch)
+        assert (begun.steady.looks, begun.steady.origins, asdict(begun.steady.tested)) == (0, Origins(), SAID)

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from shell.loops import rollout_object
 
-from modelrollout.api.status import Drift, Judged, Measured, ModelRolloutStatus, Percentile, Phase, Weights
+from modelrollout.api.status import Drift, Judged, Measured, ModelRolloutStatus, Percentile, Phase, SelfTest, Weights
 from modelrollout.metrics import Metrics
 from modelrollout.rollouts import Held, parse
 from modelrollout.shell.health import Health
@@ -122,7 +122,8 @@ def test_the_judges_numbers_are_gauges_and_leave_nothing_behind() -> None:
         candidate_latency=[Percentile(name="p95", ms=21.0, low=19.0, high=24.0)],
         drift=Drift(verdict="clear", deviations=0.1),
     )
-    metrics.shown(held, ModelRolloutStatus(judge=judge))
+    tested = SelfTest(trials=8, alarms=1, requests=900, errors_dispersion=1.5, latency_dispersion=1.0)
+    metrics.shown(held, ModelRolloutStatus(judge=judge, self_test=tested))
 
     text = metrics.text().decode()
     assert 'modelrollout_rollout_judge{metric="errors",name="churn",namespace="default",number="ratio"} 1.4' in text
@@ -131,6 +132,7 @@ def test_the_judges_numbers_are_gauges_and_leave_nothing_behind() -> None:
     )
     assert 'number="ms_high"} 24.0' in text
     assert 'number="high"}' not in text
+    assert 'metric="self_test",name="churn",namespace="default",number="errors_dispersion"} 1.5' in text
 
     metrics.shown(held, ModelRolloutStatus())
     assert lines(metrics, "modelrollout_rollout_judge{") == []

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from simulation.telling import FAILING, GOES_OUT, SETTLED, V1, V2, Ending, at, moment, rolled_out, story
+from simulation.telling import FAILING, GOES_OUT, SETTLED, V1, V2, Ending, at, moment, rolled_out, spec, story
 
 from modelrollout.api.status import Phase, Stage
 from modelrollout.core.facts import PodTrouble
 from modelrollout.simulation.behaviours import Behaviour
-from modelrollout.simulation.happenings import Become, Blind, Delete, EraseStatus, Evict, Resize, Room, Tamper
+from modelrollout.simulation.happenings import Become, Blind, Delete, EraseStatus, Evict, Resize, Room, Sicken, Tamper
 from modelrollout.simulation.scenario import Happening, Until
 
 PROMOTED = Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"})
@@ -132,5 +132,25 @@ HANDS = (
         (rolled_out(V2), moment(EraseStatus(), Until(reason="ErrorRate", phase=Phase.ROLLED_BACK), 5)),
         Ending(V1, "Recovered", {V1: "Promoted", V2: "Rejected"}),
         models={V2: FAILING},
+    ),
+)
+
+COMPARED = spec(health={"compare": {}}, decisionDeadline="4m", strategy={"canary": {"steps": [{"weight": 50}]}})
+SICK = Sicken(V2, Behaviour(errors=0.5))
+
+SICK_PODS = (
+    story(
+        "one sick pod of several is replaced",
+        (rolled_out(V2), moment(SICK, at(50), 2)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}, made=9),
+        spec=COMPARED,
+        rate=100,
+    ),
+    story(
+        "a sick pod comes back",
+        (rolled_out(V2), moment(SICK, at(50), 2), moment(SICK, at(50), 12)),
+        Ending(V1, "ErrorRatio", {V1: "Promoted", V2: "Rejected"}, made=9),
+        spec=COMPARED,
+        rate=100,
     ),
 )

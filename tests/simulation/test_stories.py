@@ -39,6 +39,8 @@ TOLD = {
     "scaled up in mid-step",
     "selector pointed at stable in mid-step",
     "status erased in mid-step",
+    "one sick pod of several is replaced",
+    "a sick pod comes back",
 }
 
 each_story = pytest.mark.parametrize("story", STORIES, ids=[story.scenario.name for story in STORIES])

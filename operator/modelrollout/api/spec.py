@@ -151,6 +151,11 @@ class Strategy(Block):
     """Pod by pod."""
 
 
+class LimitRule(StrEnum):
+    TEST = "test"
+    WINDOW = "window"
+
+
 class Limits(Block):
     """Absolute limits, each judged by a sequential test, so that looking often does not raise false alarms."""
 
@@ -167,6 +172,9 @@ class Limits(Block):
     deviations; the shape of the predictions is judged, too. A model without a baseline is not judged by it."""
     restarts: Annotated[int, Field(ge=0, le=100)] = 1
     """Restarts of a canary's server container in one step that are still tolerated."""
+    rule: LimitRule = LimitRule.TEST
+    """test, or window: broken when more of the last 200 requests are above a limit than it allows, whatever chance
+    does. A healthy model near its limit is then taken back sooner or later."""
 
 
 class Compare(Block):
@@ -183,6 +191,8 @@ class Compare(Block):
     negligible_error_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
     """A model whose error rate is shown to be below this passes whatever stable's is: without errors there is no
     ratio."""
+    self_test: bool = False
+    """Judges stable against itself once a minute while nothing rolls out: status.selfTest says how often it alarms."""
 
 
 class Health(Block):

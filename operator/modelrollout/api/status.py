@@ -80,6 +80,17 @@ class Routing(StrEnum):
     CANDIDATE = "Candidate"
 
 
+class Replaced(Block):
+    """A candidate's pod that was replaced, since it alone failed."""
+
+    pod: str
+    """Its name."""
+    uid: str
+    """Its uid."""
+    message: str
+    """Its numbers beside those of the others."""
+
+
 class Candidate(Block):
     """The revision that is on its way."""
 
@@ -110,6 +121,8 @@ class Candidate(Block):
     """The strategy it was started under."""
     round: int = 1
     """Counts new starts of the step's evidence, for instance after an edit of the limits."""
+    replaced: Replaced | None = None
+    """Its pod that was replaced, once."""
 
 
 class Previous(Block):
@@ -314,6 +327,21 @@ class Judged(Block):
     """The candidate's predictions."""
 
 
+class SelfTest(Block):
+    """Stable judged against itself while nothing rolled out; written about once an hour."""
+
+    trials: int
+    """Trials of an hour; a few at a time share their requests."""
+    alarms: int
+    """Trials that would have rolled back: all of them false."""
+    requests: int
+    """Requests of stable in them."""
+    errors_dispersion: float
+    """How bursty errors are; evidence is divided by it. 1 is not at all."""
+    latency_dispersion: float
+    """How bursty slow answers are."""
+
+
 class ConditionStatus(StrEnum):
     TRUE = "True"
     FALSE = "False"
@@ -386,6 +414,8 @@ class ModelRolloutStatus(Block):
     """What the judge says now, in a few words."""
     judge: Judged | None = None
     """The judge's numbers while a candidate is compared with stable."""
+    self_test: SelfTest | None = None
+    """How often the judge takes stable for worse than itself, where health.compare.selfTest asks for that."""
     checkpoint: Checkpoint | None = None
     """Progress that a restart goes on from."""
     last_command: LastCommand | None = None

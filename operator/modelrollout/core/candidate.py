@@ -7,14 +7,14 @@ the spec asks for something else (`endings`).
 from datetime import timedelta
 
 from modelrollout.api.spec import OnInconclusive
-from modelrollout.api.status import Candidate, ModelRolloutStatus, Outcome, Routing, Stage
+from modelrollout.api.status import Candidate, ModelRolloutStatus, Outcome, Replaced, Routing, Stage
 from modelrollout.core import endings, faults, holds, plan
 from modelrollout.core.decision import Note
 from modelrollout.core.epochs import LONGEST_WINDOW, of_candidate, terms, terms_of, watched_for, window
 from modelrollout.core.routing import is_open, lost_all_pods, was_narrowed
 from modelrollout.core.stages import STAGES, is_overdue, restarts_of
 from modelrollout.core.turn import Moved, Turn, is_paused, stops_of
-from modelrollout.core.words import place
+from modelrollout.core.words import REPLACED_ONCE, cut, place
 
 
 def start(turn: Turn, status: ModelRolloutStatus) -> Moved:
@@ -30,6 +30,7 @@ def start(turn: Turn, status: ModelRolloutStatus) -> Moved:
         step_since=turn.now,
         strategy=plan.name(turn.spec.strategy),
         round=before.round + 1 if before is not None else 1,
+        replaced=before.replaced if before is not None and before.revision == current.revision else None,
     )
     candidate = candidate.but(restarts=restarts_of(turn, candidate))
     status = status.but(candidate=candidate, retreat=None, hold=None, fault=None)
@@ -65,11 +66,28 @@ def _back(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, finding:
     """What takes traffic away from a candidate; None where nothing does."""
     if isinstance(finding, faults.Rejection):
         return endings.reject(turn, status, Outcome.REJECTED, finding)
+    if isinstance(finding, faults.SickPod):
+        return _replaced(turn, status, candidate, finding)
     if was_narrowed(turn, status, candidate):
         return _again(turn, status, candidate, "the Service was found on stable alone")
     if candidate.routed and lost_all_pods(turn, status, candidate):
         return _again(turn, status, candidate, "no pod of the candidate is ready any more; traffic is back on stable")
     return None
+
+
+def _replaced(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, finding: faults.SickPod) -> Moved:
+    """Nothing is rolled back yet. The evidence begins anew, and so does the step, with another pod in its place."""
+    pod = Replaced(pod=finding.pod.name, uid=finding.pod.uid, message=cut(finding.message))
+    starts = candidate.stage is Stage.STARTING
+    again = candidate.but(
+        stage=Stage.STARTING if starts else Stage.JUDGING,
+        since=turn.now,
+        round=candidate.round + 1,
+        restarts=restarts_of(turn, candidate),
+        replaced=pod,
+    )
+    note = Note("PodReplaced", cut(f"{pod.message}: {REPLACED_ONCE}"), warning=True)
+    return Moved(status.but(candidate=again, hold=None), (note,))
 
 
 def _go_on(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved:

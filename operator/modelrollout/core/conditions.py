@@ -14,10 +14,11 @@ from modelrollout.core.holds import WARNED_OF
 from modelrollout.core.tempo import too_slow
 from modelrollout.core.turn import Turn
 from modelrollout.core.wayback import healthy_below
-from modelrollout.core.words import called, pods
+from modelrollout.core.words import REPLACED_ONCE, called, pods
 
 BASELINE_UNUSABLE = "BaselineUnusable"
 TOO_LITTLE_TRAFFIC = "TooLittleTraffic"
+POD_REPLACED = "PodReplaced"
 TOLD = frozenset({BASELINE_UNUSABLE, TOO_LITTLE_TRAFFIC})
 """Findings that nothing else tells of: each is worth an Event when it begins."""
 
@@ -97,6 +98,9 @@ def findings(turn: Turn, status: ModelRolloutStatus, outlook: Outlook) -> list[F
         found.append(Fact("FaultNotInModel", ConditionStatus.TRUE, status.fault.metric, status.fault.message))
     if status.judge is not None and status.judge.baseline and _is_or_was_judged(status):
         found.append(Fact(BASELINE_UNUSABLE, ConditionStatus.TRUE, BASELINE_UNUSABLE, status.judge.baseline))
+    if status.candidate is not None and (pod := status.candidate.replaced) is not None:
+        message = f"{pod.message}: {REPLACED_ONCE}"
+        found.append(Fact(POD_REPLACED, ConditionStatus.TRUE, POD_REPLACED, message))
     if slow := too_slow(turn, status):
         found.append(Fact(TOO_LITTLE_TRAFFIC, ConditionStatus.TRUE, TOO_LITTLE_TRAFFIC, slow))
     if outlook.reason == "NameTaken":

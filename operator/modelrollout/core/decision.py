@@ -93,6 +93,17 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplacePod:
+    """End one very pod; its Deployment makes another one."""
+
+    pod: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"replace {self.pod}"
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Remove a revision's Deployment, and its ControllerRevision when `entirely`."""
 
@@ -140,6 +151,7 @@ Action = (
     | Scale
     | Regroup
     | Restart
+    | ReplacePod
     | Forget
     | Protect
     | EnsureService

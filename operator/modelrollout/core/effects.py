@@ -19,6 +19,7 @@ from modelrollout.core.decision import (
     Protect,
     Regroup,
     Remember,
+    ReplacePod,
     Restart,
     Route,
     Scale,
@@ -49,6 +50,7 @@ def effects(turn: Turn, status: ModelRolloutStatus) -> tuple[Action, ...]:
         *_stopped(turn, selector, sizes),
         *_forgotten(turn, status),
         EnsureAutoscaler(),
+        *_replaced(turn, status),
     )
 
 
@@ -172,6 +174,13 @@ def _restarted(turn: Turn, status: ModelRolloutStatus) -> Iterable[Action]:
     deployment = turn.seen.deployment(status.stable.revision)
     if last.revision == status.stable.revision and deployment is not None and deployment.restarted != last.id:
         yield Restart(status.stable.revision, last.id)
+
+
+def _replaced(turn: Turn, status: ModelRolloutStatus) -> Iterable[Action]:
+    """Last, since nothing else waits for it. A pod that is being deleted is not seen any more."""
+    replaced = status.candidate.replaced if status.candidate is not None else None
+    if replaced is not None and any(pod.uid == replaced.uid for pod in turn.seen.pods):
+        yield ReplacePod(replaced.pod, replaced.uid)
 
 
 def _forgotten(turn: Turn, status: ModelRolloutStatus) -> Iterable[Action]:

@@ -8,6 +8,7 @@ under other limits, speaks here.
 import hashlib
 from datetime import timedelta
 from functools import lru_cache
+from operator import itemgetter
 
 from modelrollout import revisions
 from modelrollout.api.spec import Health
@@ -16,6 +17,8 @@ from modelrollout.core.decision import Watch
 from modelrollout.core.turn import Turn, is_paused, stop_of, stops_of
 
 THINNED = timedelta(seconds=15)
+SELF_TESTED = timedelta(seconds=60)
+"""How often stable is looked at where nothing but a test of the judge asks for it."""
 LEAST_WINDOW = timedelta(seconds=10)
 LONGEST_WINDOW = 8
 STAGES_PER_STEP = 3
@@ -23,6 +26,8 @@ WATCH_SHARE = 1.0
 _TERMS_DIGITS = 6
 _PARTS = 5
 """Parts of a candidate's epoch: revision, weight, round, stage, terms."""
+_REPLACED = "r"
+"""Marks a round since a pod was replaced."""
 
 
 def window(turn: Turn, before: int = 0) -> timedelta:
@@ -35,10 +40,20 @@ def window(turn: Turn, before: int = 0) -> timedelta:
     return max(LEAST_WINDOW, 10 * turn.spec.health.interval) * doubled
 
 
+LATER = (("limits", "rule"),)
+"""Fields that came after the first release: where they are left out, evidence of before them goes on."""
+
+
 @lru_cache(maxsize=1024)
 def terms(health: Health) -> str:
     """What evidence is judged by, as a few digits; how often it is looked at is no part of it."""
-    judged_by = health.model_dump(mode="json", include={"limits", "compare", "min_samples"})
+    judged_by = health.model_dump(
+        mode="json", include={"limits", "compare", "min_samples"}, exclude={"compare": {"self_test"}}
+    )
+    for name, field in LATER:
+        block = getattr(health, name)
+        if block is not None and getattr(block, field) == type(block).model_fields[field].default:
+            del judged_by[name][field]
     return hashlib.sha256(revisions.canonical(judged_by).encode()).hexdigest()[:_TERMS_DIGITS]
 
 
@@ -48,9 +63,19 @@ def terms_of(epoch: str) -> str:
 
 
 def is_onward(before: str, after: str) -> bool:
-    """Whether a candidate's epoch follows on another one of the same candidate under the same terms."""
+    """Whether a candidate's epoch follows on another one of the same candidate, with the same pods and terms.
+
+    With a pod replaced everything that was shown begins anew: numbers without those of one pod, chosen for its
+    errors, would be no evidence of anything.
+    """
     ours, theirs = before.split("."), after.split(".")
-    return len(ours) == len(theirs) == _PARTS and (ours[0], ours[-1]) == (theirs[0], theirs[-1])
+    if not len(ours) == len(theirs) == _PARTS:
+        return False
+    return all(of(ours) == of(theirs) for of in (itemgetter(0), _has_replaced, itemgetter(-1)))
+
+
+def _has_replaced(parts: list[str]) -> bool:
+    return parts[2].endswith(_REPLACED)
 
 
 def is_new_step(before: str, after: str) -> bool:
@@ -62,7 +87,7 @@ def of_candidate(turn: Turn, candidate: Candidate) -> str:
     parts = (
         candidate.revision,
         candidate.weight,
-        candidate.round,
+        f"{candidate.round}{_REPLACED if candidate.replaced is not None else ''}",
         candidate.stage.lower(),
         terms(turn.spec.health),
     )
@@ -118,7 +143,10 @@ def watch(turn: Turn, status: ModelRolloutStatus) -> Watch | None:
             margins=_margins(turn, status, candidate),
         )
     if not watched(turn, status):
-        return None
+        compare = turn.spec.health.compare
+        if compare is None or not compare.self_test or not stable:
+            return None
+        return Watch(max(turn.spec.health.interval, SELF_TESTED), "", stable, (), of_stable(status), WATCH_SHARE)
     return Watch(_interval(turn, status), "", stable, (), of_stable(status), WATCH_SHARE)
 
 

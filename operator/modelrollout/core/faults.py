@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from modelrollout import names
-from modelrollout.api.status import Candidate, ModelRolloutStatus, Routing
+from modelrollout.api.status import Candidate, ModelRolloutStatus, Routing, Stage
 from modelrollout.core.epochs import of_candidate
 from modelrollout.core.facts import CONTAINER_FAULTS, PodSeen, PodTrouble
 from modelrollout.core.turn import Turn
@@ -21,6 +21,8 @@ from modelrollout.judge.verdicts import Finding as Broken
 UNANSWERED_SCRAPES = 3
 REQUEST_TIMEOUT = timedelta(seconds=10)
 """What the serving image gives a request. With an older one under way it is stuck, since it predicts in one thread."""
+REPLACES = frozenset({Stage.STARTING, Stage.JUDGING, Stage.PAUSED})
+"""Stages in which requests may be shared with stable, so that a pod can be replaced without a move of traffic."""
 COMPARED = frozenset({"errorRatio", "latencyRatio"})
 """What is found by comparison with stable."""
 
@@ -57,7 +59,15 @@ class Standstill:
     message: str
 
 
-Finding = Rejection | Standstill | None
+@dataclass(frozen=True, slots=True)
+class SickPod:
+    """One pod of several is bad, and not the revision."""
+
+    pod: PodSeen
+    message: str
+
+
+Finding = Rejection | Standstill | SickPod | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +180,28 @@ def breaks_a_limit(arms: Arms) -> Finding:
     if stable is not None and stable.metric == bad.metric:
         message = f"both break {bad.metric}: the candidate {bad.message}; stable {stable.message}"
         return Standstill("StableUnhealthy", message)
-    return Rejection(bad.metric[0].upper() + bad.metric[1:], f"{bad.message}{_chance(bad)}")
+    sick = _sick_pod(arms, bad)
+    if sick is not None:
+        return sick
+    before = arms.candidate.replaced
+    again = f"; {before.pod} was replaced before" if before is not None else ""
+    return Rejection(bad.metric[0].upper() + bad.metric[1:], f"{bad.message}{_chance(bad)}{again}")
+
+
+def _sick_pod(arms: Arms, bad: Broken) -> SickPod | None:
+    """The pod that all evidence is on, where another one of the candidate serves and enough pods are left without it.
+
+    Once in a rollout: where it comes back the model is to blame, or nobody can tell.
+    """
+    candidate, suspect = arms.candidate, bad.suspect
+    if suspect is None or candidate.replaced is not None or candidate.forced or candidate.stage not in REPLACES:
+        return None
+    pod = next((one for one in arms.candidate_pods if one.name == suspect.pod), None)
+    others = sum(one.ready for one in arms.candidate_pods if one is not pod)
+    serving = others + sum(one.ready for one in arms.stable_pods)
+    if pod is None or not others or serving < arms.turn.rollout.status.size or arms.turn.unfollowed:
+        return None
+    return SickPod(pod, suspect.message)
 
 
 def _chance(bad: Broken) -> str:

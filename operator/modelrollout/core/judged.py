@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from modelrollout.api.status import Drift, Judged, Measured, ModelRolloutStatus, Percentile
+from modelrollout.api.status import Drift, Judged, Measured, ModelRolloutStatus, Percentile, SelfTest
 from modelrollout.core.epochs import of_candidate
 from modelrollout.core.turn import Turn
 from modelrollout.judge.quantiles import Quantile
@@ -30,6 +30,22 @@ def numbers(turn: Turn, status: ModelRolloutStatus) -> Judged | None:
         candidate_latency=list(map(_percentile, report.candidate_ms)),
         stable_latency=list(map(_percentile, report.stable_ms)),
         drift=_drift(report),
+    )
+
+
+def self_test(turn: Turn, status: ModelRolloutStatus) -> SelfTest | None:
+    """What judging stable against itself has said so far; what was written before while nothing newer is known."""
+    compare, tested = turn.spec.health.compare, turn.seen.tested
+    if compare is None or not compare.self_test:
+        return None
+    if not tested.trials:
+        return status.self_test
+    return SelfTest(
+        trials=tested.trials,
+        alarms=tested.alarms,
+        requests=tested.requests,
+        errors_dispersion=round(tested.errors_dispersion, _DIGITS),
+        latency_dispersion=round(tested.latency_dispersion, _DIGITS),
     )
 
 

@@ -12,7 +12,7 @@ from modelrollout.core.epochs import present
 from modelrollout.core.facts import NOT_FOUND, UNDECLARED, RegistryTrouble, Rollout
 from modelrollout.core.faults import refusal
 from modelrollout.core.holds import PAUSED, WAITING_FOR_CLUSTER, WARNED_OF
-from modelrollout.core.judged import numbers
+from modelrollout.core.judged import numbers, self_test
 from modelrollout.core.plan import position
 from modelrollout.core.routing import selected
 from modelrollout.core.turn import Turn, entry_of, is_rejected, stop_of, stops_of
@@ -36,6 +36,7 @@ def describe(turn: Turn, status: ModelRolloutStatus) -> ModelRolloutStatus:
         weights=_weights(turn, status),
         verdict=turn.seen.verdict.summary if status.candidate is not None else "",
         judge=numbers(turn, status),
+        self_test=self_test(turn, status),
         checkpoint=_checkpoint(turn, status),
     )
     outlook = look(turn, status)

@@ -6,6 +6,9 @@ LONGEST = 1000
 """Characters of a message; an Event has room for 1,024."""
 
 
+REPLACED_ONCE = "the pod is replaced once and evidence begins anew; if it comes back the rollout is rolled back"
+
+
 def called(version: str, revision: str) -> str:
     """A revision as people call it: "2.1.0 (7f3a9c21)"."""
     return revision if version == revision else f"{version} ({revision})"

@@ -14,6 +14,7 @@ from modelrollout.judge.limits import LatencyLimit, Rules, rules
 from modelrollout.judge.packing import pack, unpack
 from modelrollout.judge.report import Report, report
 from modelrollout.judge.samples import Baseline, Latency, Predictions, Round, Sample
+from modelrollout.judge.steady import SelfTested, Steady
 from modelrollout.judge.tallies import Tally
 from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
 
@@ -32,6 +33,8 @@ __all__ = [
     "Round",
     "Rules",
     "Sample",
+    "SelfTested",
+    "Steady",
     "Tally",
     "Verdict",
     "at_step",

@@ -52,6 +52,15 @@ def limit_alarm(arm: Arm, count: Callable[[Tally], tuple[int, int]], limit: floa
     return _together(parts, bar)
 
 
+def window_alarm(arm: Arm, count: Callable[[Tally], tuple[int, int]], limit: float) -> Alarm[Share] | None:
+    """Whether more than `limit` of the arm's latest requests are hits. A number and no evidence: E is left at 1."""
+    if not arm.latest:
+        return None
+    hits, requests = map(sum, zip(*map(count, arm.latest), strict=True))
+    whole = requests == count(arm.total)[1]
+    return Alarm(0.0, Share(hits, requests), whole) if hits > limit * requests else None
+
+
 def split_alarm(compared: Compared, bar: float) -> Alarm[Stratum] | None:
     """The evidence that the canary's requests are hits more often than stable's; None where it is below the bar."""
     total = compared.total

@@ -89,7 +89,8 @@ def _moved(keys: Sequence[Process], before: Origins, now: Origins, edges: Edges)
     buckets = len(edges) + 1
     own = [now.samples[key].latency.edges_ms for key in keys]
     if all(alike(one, edges) for one in own) and all(len(now.rows[key]) == buckets for key in keys):
-        return np.array([now.rows[key] for key in keys]) - np.array([before.rows[key] for key in keys])
+        moved: Buckets = np.array([now.rows[key] for key in keys]) - np.array([before.rows[key] for key in keys])
+        return moved
     rows = (now.rows[key] - before.rows[key] for key in keys)
     return np.array([_at(edges, *one) for one in zip(own, rows, strict=True)])
 

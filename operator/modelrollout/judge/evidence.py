@@ -7,6 +7,7 @@ paradox). Each round is a stratum of its own.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from operator import add, sub
 from typing import Self
 
@@ -25,6 +26,8 @@ LIMIT_MEMORY = Memory(span=4, most=32)
 """For the one-sample tests, which need a few numbers for each restart."""
 SPLIT_MEMORY = Memory(span=1, most=4)
 """For the comparison, which needs 24 sums for each restart."""
+WINDOW = 200
+"""Requests of a window, where `limits.rule` asks for one; a scrape is never taken apart."""
 PODS_KEPT = 8
 """Pods of an arm whose own sums are kept, to name the one to blame: those with the most trouble."""
 
@@ -40,6 +43,8 @@ class Arm:
     restarts: tuple[Restart[Tally], ...]
     pods: tuple[tuple[str, Tally], ...] = ()
     """Sums of the most troubled pods, the worst first, over the rounds in which they had trouble."""
+    latest: tuple[Tally, ...] = ()
+    """The last rounds, as many as it takes for a window. Only kept in memory, and only where a rule asks for it."""
 
     def plus(self, counted: Tally, troubled: Mapping[str, Tally]) -> Self:
         """The arm after one round; `troubled` has what each pod with failures or slow requests counted in it."""
@@ -52,7 +57,13 @@ class Arm:
             for pod, tally in troubled.items():
                 sums[pod] = sums[pod] + tally if pod in sums else tally
             pods = _most_troubled(sums.items())
-        return type(self)(total, restarted(self.restarts, total, LIMIT_MEMORY), pods)
+        return type(self)(total, restarted(self.restarts, total, LIMIT_MEMORY), pods, self.latest)
+
+    def in_window(self, counted: Tally) -> Self:
+        """With one more round among the latest, and without those that a window does not reach any more."""
+        latest = (counted, *self.latest) if counted.requests or counted.timed else self.latest
+        newer = accumulate((one.requests for one in latest), initial=0)
+        return replace(self, latest=tuple(one for one, since in zip(latest, newer, strict=False) if since < WINDOW))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +147,8 @@ def observe(evidence: Evidence, origins: Origins, seen: Round, rules: Rules) -> 
     candidate, stable = arm_stratum(seen.candidate, origins, now), arm_stratum(seen.stable, origins, now)
     after = Evidence(
         limits_ms=limits_ms,
-        candidate=known.candidate.plus(*_tallies(candidate, limits_ms)),
-        stable=known.stable.plus(*_tallies(stable, limits_ms)),
+        candidate=_counted(known.candidate, candidate, rules),
+        stable=_counted(known.stable, stable, rules),
         refusals=known.refusals.plus(_refusals(candidate, stable)),
         trial=_tried(evidence.trial, Both(seen, candidate, stable, origins), rules),
     )
@@ -166,6 +177,12 @@ class Both:
         edges = self.stable.edges_ms
         before = NO_BUCKETS if measured else served_before(self.seen.stable, self.origins, edges)
         return Stratified(self.candidate, self.stable, edges, self.baseline, before)
+
+
+def _counted(known: Arm, arm: ArmStratum, rules: Rules) -> Arm:
+    whole, troubled = _tallies(arm, rules.limits_ms)
+    after = known.plus(whole, troubled)
+    return after.in_window(whole) if rules.window else after
 
 
 def _tallies(arm: ArmStratum, limits_ms: tuple[float, ...]) -> tuple[Tally, Mapping[str, Tally]]:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from operator import attrgetter
 
-from modelrollout.judge.alarms import Alarm, Share, limit_alarm, split_alarm
+from modelrollout.judge.alarms import Alarm, Share, limit_alarm, split_alarm, window_alarm
+from modelrollout.judge.blame import BLAMED, suspect
 from modelrollout.judge.comparisons import worse_than_stable
 from modelrollout.judge.doubts import doubt
 from modelrollout.judge.evidence import Arm, Evidence
@@ -32,7 +33,7 @@ def verdict(evidence: Evidence, rules: Rules) -> Verdict:
     candidate, stable = evidence.candidate.total, evidence.stable.total
     if not candidate.requests and not stable.requests:
         return NOTHING_SEEN
-    against = _first(_against_candidate(evidence, rules))
+    against = _put_on_a_pod(_first(_against_candidate(evidence, rules)), evidence, rules)
     return Verdict(
         candidate=against,
         stable=_first(_limits_broken(evidence.stable, evidence.limits_ms, rules)) or _shared(evidence, rules, against),
@@ -47,6 +48,12 @@ def verdict(evidence: Evidence, rules: Rules) -> Verdict:
 
 def _first(findings: Iterator[Finding | None]) -> Finding | None:
     return next(filter(None, findings), None)
+
+
+def _put_on_a_pod(found: Finding | None, evidence: Evidence, rules: Rules) -> Finding | None:
+    if found is None or found.metric not in BLAMED:
+        return found
+    return replace(found, suspect=suspect(evidence, rules))
 
 
 def _shared(evidence: Evidence, rules: Rules, against: Finding | None) -> Finding | None:
@@ -75,14 +82,14 @@ def _limits_broken(arm: Arm, limits_ms: tuple[float, ...], rules: Rules) -> Iter
     if limits_ms != rules.limits_ms or arm.total.requests < rules.min_samples:
         return
     for index, limit in enumerate(rules.latency):
-        yield _slower_than_limit(arm, index, limit, rules.limit_threshold)
+        yield _slower_than_limit(arm, index, limit, rules)
 
 
 def _error_rate_above_limit(arm: Arm, rules: Rules) -> Finding | None:
     total = arm.total
     if rules.error_rate is None or (total.requests < rules.min_samples and total.errors < total.requests):
         return None
-    alarm = limit_alarm(arm, _ERRORS, rules.error_rate, rules.limit_threshold)
+    alarm = _above(arm, _ERRORS, rules.error_rate, rules)
     if alarm is None:
         return None
     pod, where = _blame(arm, lambda tally: tally.errors)
@@ -90,8 +97,15 @@ def _error_rate_above_limit(arm: Arm, rules: Rules) -> Finding | None:
     return Finding("errorRate", message, alarm.log_e, pod)
 
 
-def _slower_than_limit(arm: Arm, index: int, limit: LatencyLimit, threshold: float) -> Finding | None:
-    alarm = limit_alarm(arm, lambda tally: (tally.slow[index], tally.timed), limit.share, threshold)
+def _above(arm: Arm, count: Callable[[Tally], tuple[int, int]], limit: float, rules: Rules) -> Alarm[Share] | None:
+    """By the rule that the user chose; below the floor a total failure is always tested."""
+    if rules.window and arm.total.requests >= rules.min_samples:
+        return window_alarm(arm, count, limit)
+    return limit_alarm(arm, count, limit, rules.limit_threshold)
+
+
+def _slower_than_limit(arm: Arm, index: int, limit: LatencyLimit, rules: Rules) -> Finding | None:
+    alarm = _above(arm, lambda tally: (tally.slow[index], tally.timed), limit.share, rules)
     if alarm is None:
         return None
     pod, where = _blame(arm, lambda tally: tally.slow[index])

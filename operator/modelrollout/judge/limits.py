@@ -7,7 +7,7 @@ share of it, so that the metric that fires has a name, and the shares of all met
 import math
 from dataclasses import dataclass
 
-from modelrollout.api.spec import Compare, Health, Limits
+from modelrollout.api.spec import Compare, Health, LimitRule, Limits
 from modelrollout.judge.comparing import SHARES, Comparing, comparing
 
 
@@ -37,6 +37,10 @@ class Rules:
     """Most that predictions may be away from the model's own baseline, in its standard deviations."""
     drift_alpha: float = 0.01 * SHARES["drift"]
     """Probability of a false alarm about drift over the whole rollout."""
+    steady: Comparing | None = None
+    """The terms at which stable is judged against itself while nothing rolls out; None where it is not."""
+    window: bool = False
+    """Whether limits hold for each window of requests, instead of being tested."""
 
     @property
     def limits_ms(self) -> tuple[float, ...]:
@@ -69,8 +73,10 @@ def rules(health: Health, epochs: int = 1) -> Rules:
         min_samples=health.min_samples,
         alpha=alpha / epochs,
         compare=comparing(health.compare) if health.compare is not None else None,
+        steady=comparing(health.compare) if health.compare is not None and health.compare.self_test else None,
         drift=health.limits.prediction_drift,
         drift_alpha=alpha * SHARES["drift"],
+        window=health.limits.rule is LimitRule.WINDOW,
     )
 
 

@@ -63,7 +63,7 @@ def selftest(lines: Iterable[str], terms: Comparing, most: int) -> SelfTest:
             "stable has fewer than two pods in this log; a self-test splits them, so write the log of a rollout with "
             "two or more (--strata-log names each pod)"
         )
-    trials = [_judged(log, frozenset(half), terms) for half in _halves(pods, most)]
+    trials = [_judged(log, frozenset(half), terms) for half in halves(pods, most)]
     return SelfTest(
         strata=len(log),
         pods=len(pods),
@@ -81,12 +81,12 @@ class _Judged:
     fired: frozenset[str]
 
 
-def _halves(pods: Sequence[str], most: int) -> Iterator[tuple[str, ...]]:
-    """Halves that play the canary: all of them where they are few, else drawn with a fixed seed."""
+def halves(pods: Sequence[str], most: int, seed: int = 1) -> Iterator[tuple[str, ...]]:
+    """Halves that play the canary: all of them where they are few, else drawn with a seed."""
     size = len(pods) // 2
     if comb(len(pods), size) <= most:
         return combinations(pods, size)
-    draw = random.Random(1)  # noqa: S311  # no secret
+    draw = random.Random(seed)  # noqa: S311  # no secret
     return islice(iter(lambda: tuple(draw.sample(pods, size)), ()), most)
 
 
@@ -97,17 +97,19 @@ def _judged(log: Iterable[StratumLine], canary: frozenset[str], terms: Comparing
         if step is not None and line.step != step:
             trial = trial.restarted()
         step = line.step
-        trial = trial.plus(_split(stratum_of(line, trial), canary))
-        fired |= set(_alarms(trial, terms))
+        trial = trial.plus(split(stratum_of(line, trial), canary))
+        fired |= set(alarms(trial, terms))
     return _Judged(trial, frozenset(fired))
 
 
-def _alarms(trial: Trial, terms: Comparing) -> Iterator[str]:
+def alarms(trial: Trial, terms: Comparing) -> Iterator[str]:
+    """The metrics that would roll back."""
     tests = zip(METRICS, (trial.errors, trial.refusals, trial.slowness), strict=True)
     return (metric for metric, test in tests if test is not None and test.is_alarm(terms.threshold(metric)))
 
 
-def _split(seen: Stratified, canary: frozenset[str]) -> Stratified:
+def split(seen: Stratified, canary: frozenset[str]) -> Stratified:
+    """A round of stable with some of its pods as the canary."""
     ours = [at for at, pod in enumerate(seen.stable.pods) if pod in canary]
     others = [at for at, pod in enumerate(seen.stable.pods) if pod not in canary]
     return replace(seen, canary=_some(seen.stable, ours), stable=_some(seen.stable, others), baseline=None)

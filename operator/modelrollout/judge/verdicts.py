@@ -4,6 +4,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """The one pod of several that all evidence against a candidate is on."""
+
+    pod: str
+    message: str
+    """Its numbers beside those of the others."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One limit or comparison that an arm has broken."""
 
@@ -15,6 +24,8 @@ class Finding:
     """Natural logarithm of the e-value that fired."""
     pod: str = ""
     """The pod that contributed most."""
+    suspect: Suspect | None = None
+    """Where the pod is to blame and not the model."""
 
 
 @dataclass(frozen=True, slots=True)

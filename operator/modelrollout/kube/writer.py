@@ -112,6 +112,13 @@ class Writer:
             raise await self._reread(resource, (meta["namespace"], meta["name"]), error) from error
         self._stores[resource].forget(obj)
 
+    async def end(self, resource: Resource, obj: Object) -> None:
+        """Delete one very object whatever its state is, so that a conflict asks for no reading: it is tried again."""
+        meta = obj["metadata"]
+        await self._gate()
+        await self._api.delete(resource, meta["namespace"], meta["name"], meta["uid"])
+        self._stores[resource].forget(obj)
+
     def _kept(self, resource: Resource, obj: Object) -> Object:
         self._stores[resource].put(obj)
         return obj

@@ -224,7 +224,7 @@ class Loop:
 
     def _decided(self, held: Held) -> Decision:
         key = held.rollout.key
-        ledger = self._ledgers.setdefault(key, resumed(held.rollout.status.checkpoint))
+        ledger = self._ledgers.setdefault(key, resumed(held.rollout.status))
         glance = observe.Glance(self._parts.now(), self._parts.default_image)
         around = self._around(key, self._parts.registries.look(key, held.rollout.model.get("uri")))
         seen = observe.seen(held.rollout, around, ledger, glance)

@@ -50,6 +50,8 @@ class Cluster:
     now: int = 0
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     """By the model's version."""
+    sick: dict[str, Behaviour] = field(default_factory=dict)
+    """By a pod's uid, where it behaves otherwise than its model."""
     deployments: dict[str, Deployment] = field(default_factory=dict)
     """By revision."""
     pods: list[Pod] = field(default_factory=list)
@@ -78,6 +80,9 @@ class Cluster:
     def behaviour(self, version: str) -> Behaviour:
         return self.behaviours.get(version, GOOD)
 
+    def behaviour_of(self, pod: Pod) -> Behaviour:
+        return self.sick.get(pod.uid, self.behaviour(pod.version))
+
     def pods_of(self, revision: str) -> list[Pod]:
         """Pods of a revision that are not being deleted."""
         return [pod for pod in self.pods if pod.revision == revision and not pod.ending]
@@ -92,7 +97,7 @@ class Cluster:
         self._send()
         for pod in self.pods:
             if not pod.ending:
-                pod.step(self.now, self.behaviour(pod.version))
+                pod.step(self.now, self.behaviour_of(pod))
         self.pods = [pod for pod in self.pods if pod.ends is None or pod.ends > self.now]
         for deployment in self.deployments.values():
             self._follow(deployment)
@@ -124,7 +129,7 @@ class Cluster:
         for index, pod in enumerate(pods):
             # The remainder goes round, so that each pod gets its share over time.
             count = share + (1 if (index + self.now) % len(pods) < left else 0)
-            failed += pod.answer(count, self.behaviour(pod.version))
+            failed += pod.answer(count, self.behaviour_of(pod))
             self.load.by_revision[pod.revision] = self.load.by_revision.get(pod.revision, 0) + count
         return failed
 

@@ -95,7 +95,7 @@ class Driver:
         return any(self.world.carry_out(one) for one in safe)
 
     def _ledger(self) -> Ledger:
-        return self.ledger if self.ledger is not None else resumed(self.world.resource.status.checkpoint)
+        return self.ledger if self.ledger is not None else resumed(self.world.resource.status)
 
     def _scrape(self) -> None:
         if self.watch is None or self.world.now < self.due:
@@ -133,6 +133,7 @@ class Driver:
             packed=ledger.packed,
             compared=ledger.compared,
             report=ledger.report,
+            tested=ledger.steady.tested,
             registries=self._registries(),
             alias=self._alias(),
         )

@@ -116,6 +116,22 @@ class Evict:
         return f"{self.count} of {self.version}'s pods are evicted"
 
 
+@dataclass(frozen=True, slots=True)
+class Sicken:
+    """The newest pod of a version behaves otherwise than its model: a bad node."""
+
+    version: str
+    behaviour: Behaviour
+
+    def happen(self, driver: Driver) -> None:
+        cluster = driver.world.cluster
+        newest = [pod for pod in cluster.pods if pod.version == self.version and not pod.ending][-1]
+        cluster.sick[newest.uid] = self.behaviour
+
+    def __str__(self) -> str:
+        return f"one pod of {self.version} is on a bad node"
+
+
 def _lose(pod: Pod, now: int) -> None:
     pod.ready, pod.state, pod.ends = False, State.HANGING, now
 

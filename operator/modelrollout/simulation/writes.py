@@ -14,12 +14,14 @@ from modelrollout.core.decision import (
     Protect,
     Regroup,
     Remember,
+    ReplacePod,
     Restart,
     Route,
     Scale,
 )
 from modelrollout.core.facts import RevisionSource
 from modelrollout.simulation.cluster import Cluster, Deployment
+from modelrollout.simulation.pods import GRACE
 from modelrollout.simulation.resource import Stale
 
 
@@ -111,6 +113,13 @@ def _restart(action: Restart, cluster: Cluster) -> bool:
     return True
 
 
+def _replace_pod(action: ReplacePod, cluster: Cluster) -> bool:
+    pod = next((pod for pod in cluster.pods if pod.uid == action.uid and not pod.ending), None)
+    if pod is not None:
+        pod.ends = cluster.now + GRACE
+    return pod is not None
+
+
 def _forget(action: Forget, cluster: Cluster) -> bool:
     found = cluster.deployments.pop(action.revision, None) is not None
     if action.entirely:
@@ -135,6 +144,7 @@ _WAYS: dict[type[Any], Callable[[Any, Cluster], bool]] = {
     Scale: _scale,
     Regroup: _regroup,
     Restart: _restart,
+    ReplacePod: _replace_pod,
     Forget: _forget,
     EnsureAutoscaler: _ensure_autoscaler,
 }
