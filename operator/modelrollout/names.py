@@ -58,6 +58,11 @@ def autoscaler(rollout: str) -> str:
     return rollout
 
 
+def resolver(rollout: str) -> str:
+    """Name of the Job that asks a registry of the rollout's own namespace."""
+    return f"{rollout}-alias"
+
+
 def group_label(revision: str) -> str:
     return f"{GROUP_LABEL_PREFIX}{revision}"
 

@@ -57,6 +57,8 @@ class Settings(BaseModel):
     """Folder with a folder of credentials for each registry, by its name; none are sent where empty."""
     registry_seconds: Annotated[float, Field(ge=1, le=86_400)] = 30.0
     """Seconds between two requests for the same alias."""
+    registry_job_seconds: Annotated[float, Field(ge=1, le=86_400)] = 120.0
+    """Seconds between two Jobs for the same alias of a namespace's own registry: each answer costs a pod."""
 
     strata_log: str = ""
     """Folder for logs of strata, which `modelrollout judge` reads; none are written where empty."""

@@ -1,6 +1,7 @@
 """`python -m modelserver`: exit code 0 after a graceful stop, 1 when the model cannot be served.
 
-With words behind it, such as `bundle --help`, it runs the tools for those who make models instead.
+With words behind it, such as `bundle --help`, it runs the tools for those who make models instead; with `resolve`, it
+says which version an alias names, for the operator.
 """
 
 import logging
@@ -17,22 +18,39 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def main() -> int:
     for name in ONE_THREAD:  # one core per replica; more threads only wait for each other
         os.environ.setdefault(name, "1")
-    if words := sys.argv[1:]:
+    words = sys.argv[1:]
+    if words and words != ["resolve"]:
         from modelserver.making import command  # noqa: PLC0415 - a server has no use for it
 
         return command.main(words)
-    from modelserver import lifecycle, logs  # noqa: PLC0415 - numpy reads the variables when it is imported
-
+    last_words = Path(os.environ.get("MODEL_TERMINATION_LOG") or TERMINATION_LOG)
     try:
-        settings = Settings.from_environment(os.environ)
-        logs.configure(settings.log_level)
-        lifecycle.run(settings)
+        if words:
+            _resolve(last_words)
+        else:
+            _serve()
     except StartError as failure:
-        write_last_words(Path(os.environ.get("MODEL_TERMINATION_LOG") or TERMINATION_LOG), str(failure))
+        write_last_words(last_words, str(failure))
         logging.shutdown()
         sys.stderr.write(f"{failure}\n")
         return 1
     return 0
+
+
+def _serve() -> None:
+    from modelserver import lifecycle, logs  # noqa: PLC0415 - numpy reads the variables when it is imported
+
+    settings = Settings.from_environment(os.environ)
+    logs.configure(settings.log_level)
+    lifecycle.run(settings)
+
+
+def _resolve(last_words: Path) -> None:
+    from modelserver import resolving  # noqa: PLC0415 - a server has no use for it
+
+    line = resolving.resolved(os.environ).line()
+    write_last_words(last_words, line)
+    sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class _SameScheme(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, *rest)
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
     """A signed request goes nowhere else: its headers are credentials."""
 
     def redirect_request(self, *_: Any) -> None:  # noqa: ANN401
@@ -143,7 +143,7 @@ def _open(remote: Remote, progress: _Progress) -> Any:  # noqa: ANN401 - urllib'
     if progress.received and progress.version:
         request.add_header("Range", f"bytes={progress.received}-")
         request.add_header("If-Range", progress.version)
-    redirects = _NoRedirect if remote.signer else _SameScheme
+    redirects = NoRedirect if remote.signer else _SameScheme
     return urllib.request.build_opener(redirects).open(request, timeout=TIMEOUT_S)
 
 

@@ -20,6 +20,8 @@ class Cause(StrEnum):
     """The address is well formed and nothing is there."""
     DOWNLOAD_FAILED = "download failed"
     """The source did not answer, cut off for good, or refused us."""
+    ACCESS_REFUSED = "access refused"
+    """A registry that was asked for an alias does not take the credentials."""
     TOO_LARGE = "model too large"
     """The artifact is larger than MODEL_MAX_BYTES."""
     CHECKSUM_MISMATCH = "checksum mismatch"

@@ -10,6 +10,7 @@ from modelrollout import names, registered, revisions
 from modelrollout.api.status import Alias, Candidate, ConditionStatus, ModelRolloutStatus, Phase, Revision
 from modelrollout.core.decision import Create, Note
 from modelrollout.core.facts import (
+    BLOCKED,
     NOT_FOUND,
     UNAVAILABLE,
     AliasSeen,
@@ -89,6 +90,53 @@ def unresolved(status: ModelRolloutStatus) -> tuple[str, str] | None:
     found = [one for one in status.conditions if one.type == "AliasUnresolved"]
     assert all(one.status is ConditionStatus.TRUE for one in found)
     return (found[0].reason, found[0].message) if found else None
+
+
+OWN = "https://mlflow.shop.svc"
+
+
+def own(version: str, url: str = OWN) -> str:
+    """Name of the revision of a version in a registry of the namespace's own."""
+    return revisions.revision_hash(revisions.spec_hash({"uri": f"models:/churn/{version}", "registry": url}, {}), IMAGE)
+
+
+def test_an_alias_of_a_registry_of_ones_own_needs_no_declaration() -> None:
+    around = replace(world(AliasSeen(CHAMPION, "7", registry=OWN)), registries={})
+    decision = decided(asked(ModelRolloutStatus(), around, registry=OWN))
+    assert decision.status.alias == Alias(uri=CHAMPION, version="7", registry=OWN)
+    (made,) = [one for one in decision.actions if isinstance(one, Create)]
+    assert (made.source.revision, made.source.registry) == (own("7"), OWN)
+    assert made.source.model == {"uri": "models:/churn/7", "registry": OWN}
+
+
+def test_a_pinned_version_of_a_registry_of_ones_own_needs_no_declaration_either() -> None:
+    around = replace(world(None), registries={})
+    decision = decided(asked(ModelRolloutStatus(), around, "models:/churn/7", registry=OWN))
+    (made,) = [one for one in decision.actions if isinstance(one, Create)]
+    assert (made.source.revision, made.source.registry) == (own("7"), OWN)
+
+
+@pytest.mark.parametrize("before", ["", "https://mlflow.old.svc"], ids=["a declared one", "another one"])
+def test_what_another_registry_said_of_an_alias_says_nothing_about_this_one(before: str) -> None:
+    known = settled("7", alias=Alias(uri=CHAMPION, version="7", registry=before))
+    around = world(AliasSeen(CHAMPION, "7", registry=before), "7")
+    decision = decided(asked(known, around, registry=OWN))
+    assert decision.status.message == f"asks the registry which version {CHAMPION} is"
+    assert (decision.status.current, changing(decision.actions)) == (known.current, [])
+
+    found = decided(asked(known, world(AliasSeen(CHAMPION, "7", registry=OWN), "7"), registry=OWN))
+    assert found.status.candidate is not None
+    assert found.status.candidate.revision == own("7")
+    assert found.notes[0] == Note("AliasResolved", f"{CHAMPION} is version 7")
+
+
+def test_a_job_that_cannot_run_is_a_condition_while_the_version_stays() -> None:
+    stuck = RegistryTrouble(BLOCKED, "the Job churn-alias could not ask the registry: MissingConfig")
+    known = settled("7", alias=Alias(uri=CHAMPION, version="7", registry=OWN))
+    around = world(AliasSeen(CHAMPION, registry=OWN, trouble=stuck), "7")
+    decision = decided(asked(known, around, registry=OWN))
+    assert unresolved(decision.status) == (BLOCKED, f"{stuck.message}; version 7 stays")
+    assert decision.status.alias == known.alias
 
 
 ADDRESSES = {

@@ -46,6 +46,8 @@ REPAIRS = {
 """What is needed when a child was edited, or a long history is pruned."""
 REPLACING = {("pods", "delete")}
 """Only where one pod of a candidate fails while its others do not."""
+OWN_REGISTRIES = {("jobs.batch", "get"), ("jobs.batch", "create"), ("jobs.batch", "delete")}
+"""Only where a spec names a registry of its own: test_registries.py looks at that."""
 TAKING_OVER = {("pods", "get")}
 """Only where a replica ended without releasing the Lease; a kill may leave it the time for that."""
 
@@ -90,7 +92,9 @@ async def test_it_needs_every_right_it_has_and_has_every_right_it_needs(
 
     done = asked(log.lines(), ACCOUNT)
     found = compared(
-        granted(TABLE["always"]) | granted(TABLE["leader"]), done, AFTER_A_CONFLICT | REPAIRS | REPLACING | TAKING_OVER
+        granted(TABLE["always"]) | granted(TABLE["leader"]),
+        done,
+        AFTER_A_CONFLICT | REPAIRS | REPLACING | TAKING_OVER | OWN_REGISTRIES,
     )
 
     assert (found.too_few, found.from_elsewhere) == (frozenset(), frozenset())

@@ -17,12 +17,12 @@ from aiohttp import web
 
 from modelrollout.kube import errors
 from modelrollout.kube.client import Kube
-from modelrollout.kube.resources import CHILDREN, EVENTS, LEASES, MODEL_ROLLOUTS, Resource
+from modelrollout.kube.resources import CHILDREN, EVENTS, JOBS, LEASES, MODEL_ROLLOUTS, Resource
 from modelrollout.kube.transport import Transport, plain
 
 Object = dict[str, Any]
 Script = Callable[["Asked"], Awaitable[web.StreamResponse | None]]
-RESOURCES = {resource.plural: resource for resource in (*CHILDREN, EVENTS, LEASES, MODEL_ROLLOUTS)}
+RESOURCES = {resource.plural: resource for resource in (*CHILDREN, EVENTS, JOBS, LEASES, MODEL_ROLLOUTS)}
 
 
 @dataclass(frozen=True)

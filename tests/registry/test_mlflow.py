@@ -23,6 +23,7 @@ from modelrollout.simulation.driver import Driver
 from modelrollout.simulation.scenario import Scenario
 from modelserver import sources
 from modelserver.failures import StartError
+from modelserver.resolving import Resolved, resolved
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -98,6 +99,16 @@ def test_a_moved_alias_makes_one_revision_and_one_that_was_rolled_back_none(mlfl
     assert (status.stable.version, len(cluster.sources)) == ("1", 2)
     tried = [entry.text for entry in played.world.entries if entry.text.startswith("RolloutStarted: 2 ")]
     assert len(tried) == 1
+
+
+def test_what_the_serving_image_is_told_of_an_alias_is_what_the_operator_is_told(mlflow: Mlflow) -> None:
+    mlflow.point("churn", "next", "3")
+    mlflow.tag("churn", "3", "sha256", "8e" * 32)
+    environment = {"MODEL_URI": "models:/churn@next", "MODEL_REGISTRY": mlflow.url}
+    assert asked(mlflow, "models:/churn@next") == Found("3", "8e" * 32)
+    assert resolved(environment) == Resolved("3", "8e" * 32)
+    with pytest.raises(StartError, match=r'^model not found: .* has no alias "nobody" of a model "churn"$'):
+        resolved(environment | {"MODEL_URI": "models:/churn@nobody"})
 
 
 @pytest.mark.parametrize("uri", ["models:/churn@nobody", "models:/nothing@champion"])

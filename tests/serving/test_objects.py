@@ -10,9 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 from serving.apps import settings
+from serving.cutting import cut_after
 from serving.processes import LOOPBACK, free_port, running
 
 from modelserver import sources
+from modelserver.download import Limits, download
 from modelserver.failures import StartError
 from modelserver.objects import Remote, locate
 from modelserver.signatures import Credentials, Signer
@@ -108,6 +110,17 @@ def test_a_model_in_s3_is_fetched_and_served(store: str, models: Path) -> None:
 
     with running("s3://models/churn/2.1.0/model.onnx", MODEL_SHA256=digest, AWS_ENDPOINT_URL=store, **KEYS) as server:
         assert server.health()["digest"] == f"sha256:{digest}"
+
+
+def test_a_download_from_a_real_store_that_is_cut_goes_on_where_it_stopped(store: str, tmp_path: Path) -> None:
+    model = bytes(range(256)) * 4000
+    assert _put(f"{store}/models/churn/cut.onnx", model)
+    with cut_after(store, 300_000, times=2) as line:
+        remote = locate("s3://models/churn/cut.onnx", {"AWS_ENDPOINT_URL": line.url, **KEYS})
+        path = download(remote.url, Limits(2_000_000, tmp_path, sleep=lambda _: None), remote.signer)
+    assert path.read_bytes() == model
+    begins = line.begins()
+    assert begins[0] == 0 < begins[1] < begins[2] < len(model)
 
 
 def test_an_object_that_is_not_there_is_named(store: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,19 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import uvicorn
 from serving.apps import settings
+from serving.cutting import cut_after
+from serving.processes import LOOPBACK, free_port
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from modelserver import sources
 from modelserver.download import Limits, download
@@ -112,6 +119,31 @@ def test_a_cut_download_goes_on_where_it_stopped(shop: Callable[..., Shop], tmp_
 
     assert path.read_bytes() == MODEL
     assert server.ranges == [None, "bytes=1000-"]
+
+
+@pytest.fixture
+def file_server(tmp_path: Path) -> Iterator[str]:
+    """A real HTTP server, which knows of ranges and versions of files."""
+    files = Starlette(routes=[Mount("/", StaticFiles(directory=tmp_path))])
+    server = uvicorn.Server(uvicorn.Config(files, host=LOOPBACK, port=(port := free_port()), log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield f"http://{LOOPBACK}:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+def test_a_download_from_a_real_server_that_is_cut_goes_on_where_it_stopped(file_server: str, tmp_path: Path) -> None:
+    model = MODEL * 9
+    (tmp_path / "m.onnx").write_bytes(model)
+    with cut_after(file_server, 300_000, times=2) as line:
+        path = download(f"{line.url}/m.onnx", limits(tmp_path))
+    assert path.read_bytes() == model
+    begins = line.begins()
+    assert begins[0] == 0 < begins[1] < begins[2] < len(model)
 
 
 def test_a_cut_download_from_an_object_store_goes_on_signed(shop: Callable[..., Shop], tmp_path: Path) -> None:

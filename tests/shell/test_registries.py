@@ -11,7 +11,7 @@ from kube.apiserver import ApiServer, serving
 from shell.loops import rollout_object
 from shell.test_machine import become_ready, made, operating, phase, until
 
-from modelrollout.kube.resources import MODEL_ROLLOUTS
+from modelrollout.kube.resources import JOBS, MODEL_ROLLOUTS, PODS
 
 CHAMPION = "models:/churn@champion"
 
@@ -75,6 +75,39 @@ async def test_an_alias_becomes_a_version_and_its_move_another_deployment(tmp_pa
             assert uris(api) == {"models:/churn/7": one.url, "models:/churn/8": one.url}
             held = api.get(MODEL_ROLLOUTS, "churn")
     assert held is not None
-    assert held["status"]["alias"] == {"uri": CHAMPION, "version": "8", "sha256": ""}
+    assert held["status"]["alias"] == {"uri": CHAMPION, "version": "8", "sha256": "", "registry": ""}
     assert held["spec"] == spec
     assert set(one.asked) == {"Bearer t0ken"}
+
+
+def resolve(api: ApiServer, line: str) -> None:
+    """What the Job's controller and the kubelet would do: one pod, which says this and ends."""
+    (job,) = api.all(JOBS)
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    own = {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+    ended = {"name": "server", "restartCount": 0, "state": {"terminated": {"exitCode": 0, "message": line}}}
+    pod = {"metadata": {"name": f"{job['metadata']['name']}-x", "labels": labels | own}}
+    api.put(PODS, pod | {"status": {"phase": "Succeeded", "containerStatuses": [ended]}})
+
+
+async def test_an_alias_of_a_registry_of_ones_own_is_asked_for_by_jobs(tmp_path: Path) -> None:
+    url = "https://mlflow.shop.svc"
+    spec = {"model": {"uri": CHAMPION, "registry": url}, "replicas": 1}
+    async with serving() as api, operating(api, tmp_path, registry_job_seconds=1.0):
+        await until(lambda: api.watchers(MODEL_ROLLOUTS))
+        api.put(MODEL_ROLLOUTS, rollout_object(spec=spec))
+        await until(lambda: api.all(JOBS))
+        resolve(api, '{"version":"7","sha256":""}')
+        (deployment,) = await until(made(api))
+        become_ready(api, deployment)
+        await until(lambda: phase(api) == "Stable")
+        assert uris(api) == {"models:/churn/7": url}
+
+        await until(lambda: api.all(JOBS) and api.asked.count("delete jobs churn-alias") == 1)
+        api.remove(PODS, "churn-alias-x")
+        resolve(api, '{"version":"8","sha256":""}')
+        await until(lambda: len(made(api)()) == 2)
+        held = api.get(MODEL_ROLLOUTS, "churn")
+    assert held is not None
+    assert held["status"]["alias"] == {"uri": CHAMPION, "version": "8", "sha256": "", "registry": url}
+    assert {one for one in api.asked if " jobs" in one} == {"create jobs", "delete jobs churn-alias"}

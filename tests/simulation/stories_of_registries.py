@@ -7,6 +7,7 @@ from modelrollout.simulation.happenings import Edit, EraseStatus, Kill, MoveAlia
 from modelrollout.simulation.scenario import Until
 
 CHAMPION = "models:/churn@champion"
+OWN = "https://mlflow.shop.svc"
 BY_ALIAS = spec(model={"uri": CHAMPION, "version": None})
 REJECTED = Until(reason="ErrorRate", phase=Phase.ROLLED_BACK)
 MOVED = moment(MoveAlias(CHAMPION, "2"), SETTLED, 2)
@@ -34,6 +35,15 @@ REGISTRIES = (
         (MOVED, moment(MoveAlias(CHAMPION, "1"), Until(stable="2", reason="Stable"), 3)),
         Ending("1", outcomes={"1": "Promoted", "2": "Promoted"}, made=8),
         spec=BY_ALIAS,
+    ),
+    story(
+        "an alias of a registry of the namespace's own moves, and then the registry",
+        (
+            MOVED,
+            moment(Edit({"model": {"registry": f"{OWN}/second"}}, "the registry moves"), Until(stable="2")),
+        ),
+        Ending("2", outcomes={"1": "Promoted", "2": "Promoted"}, made=12),
+        spec=spec(model={"uri": CHAMPION, "version": None, "registry": OWN}),
     ),
     story(
         "the version of the alias, pinned, is no new model",

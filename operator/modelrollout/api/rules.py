@@ -43,6 +43,11 @@ PATTERNS = {
         "self.matches('^[0-9a-f]{64}$')",
         message="sha256 has 64 lower-case hexadecimal digits; write what sha256sum prints for the file",
     ),
+    registered.ADDRESS: Rule(
+        f"self.matches('{registered.ADDRESS}')",
+        "'\"' + self + '\" is no address of a registry; write https://HOST, and hand its credentials over by "
+        "server.envFrom'",
+    ),
 }
 """Patterns of the models, each as a rule that speaks in sentences instead of regular expressions."""
 
@@ -69,6 +74,11 @@ _URI = (
         "!self.matches('^[a-z0-9]+://[^/]*@')",
         message="the address holds a user or a password; take them out and hand them over by server.envFrom",
     ),
+)
+
+_REGISTRY = Rule(
+    "!has(self.registry) || (self.uri.startsWith('models:/') && !self.uri.startsWith('models://'))",
+    message="model.registry goes with uri models:/NAME/VERSION or models:/NAME@ALIAS; leave one of the two out",
 )
 
 _TRUST = Rule(
@@ -165,6 +175,7 @@ _STARTUP = Rule(
 RULES: dict[str, tuple[Rule, ...]] = {
     "": _NAME,
     "spec": (_at_least("progressDeadline", "1s"), _at_least("decisionDeadline", "1s"), _STARTUP),
+    "spec.model": (_REGISTRY,),
     "spec.model.uri": _URI,
     "spec.model.trust": (_TRUST,),
     "spec.server.env": (_ENV,),

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from modelrollout import registered
 from modelrollout.api.base import Block
 from modelrollout.durations import Duration
 
@@ -24,6 +25,9 @@ class Model(Block):
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
     """Where the artefact is: https://..., http://..., file:///... (a mounted volume), s3://..., gs://..., or its name
     in a registry: models:/churn/7, or models:/churn@champion, whose moves are followed."""
+    registry: Annotated[str | None, Field(max_length=512, pattern=registered.ADDRESS)] = None
+    """Address of a registry of your own for models:/... Pods ask it, with credentials from server.envFrom; where it is
+    left out, the administrator's is meant."""
     version: Annotated[
         str | None, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
     ] = None

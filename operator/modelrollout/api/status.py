@@ -61,6 +61,8 @@ class Alias(Block):
     """The version that it named when its registry last answered."""
     sha256: str = ""
     """The registry's checksum of that version, where it has one."""
+    registry: str = ""
+    """The registry's address, where the spec names one of its own."""
 
 
 class Stage(StrEnum):

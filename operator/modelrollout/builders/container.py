@@ -11,6 +11,12 @@ from modelrollout.core.facts import RevisionSource, Rollout
 STARTUP_DEADLINE = timedelta(minutes=5)
 RESOURCES = {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}}
 """Where the user writes none. No CPU limit: throttling a server only makes its latencies longer."""
+CONFINED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+"""What a container of ours may not do."""
 
 _SERVING = "http"
 _HEALTH = "health"
@@ -30,11 +36,7 @@ def server_container(rollout: Rollout, source: RevisionSource) -> dict[str, Any]
         ],
         "resources": server.get("resources") or RESOURCES,
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  # a volume of the pod's own
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": CONFINED,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **_probes(server.get("startupDeadline")),
     }

@@ -16,6 +16,8 @@ from modelrollout.core.facts import RevisionSource, Rollout
 
 _NEVER = 2_147_483_647
 """The rollout has deadlines of its own; Kubernetes' must not say ProgressDeadlineExceeded beside them."""
+RESTRICTED = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+"""What Pod Security's `restricted` asks of a pod."""
 _GRACE_S = 40
 """Longer than the server takes to drain and to finish what is in flight, so that no request is cut off."""
 
@@ -55,7 +57,7 @@ def pod_template(rollout: Rollout, source: RevisionSource) -> Manifest:
             "containers": [server_container(rollout, source)],
             "volumes": [{"name": "tmp", "emptyDir": {}}],
             "automountServiceAccountToken": False,
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "securityContext": RESTRICTED,
             "terminationGracePeriodSeconds": _GRACE_S,
         },
     }

@@ -81,6 +81,15 @@ def run(  # noqa: PLR0917  # typer hands options over by name
             min=1, max=86_400, help="Seconds between requests for an alias.", envvar="MODELROLLOUT_REGISTRY_SECONDS"
         ),
     ] = 30.0,
+    registry_job_seconds: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            max=86_400,
+            help="Seconds between Jobs for an alias of a namespace's own registry.",
+            envvar="MODELROLLOUT_REGISTRY_JOB_SECONDS",
+        ),
+    ] = 120.0,
     replica: Annotated[str, typer.Option(help="Name of this replica: its pod's.", envvar="POD_NAME")] = "",
     log_format: Annotated[
         LogFormat, typer.Option(help="JSON lines or plain text.", envvar="MODELROLLOUT_LOG_FORMAT")
@@ -108,6 +117,7 @@ def run(  # noqa: PLR0917  # typer hands options over by name
         registries=tuple(registry or ()),
         registry_secrets=registry_secrets,
         registry_seconds=registry_seconds,
+        registry_job_seconds=registry_job_seconds,
     )
     raise typer.Exit(_operate(settings, log_format))
 

@@ -52,6 +52,13 @@ def _uri(spec: ModelRolloutSpec) -> str:
     return ""
 
 
+def _registry(spec: ModelRolloutSpec) -> str:
+    model, found = spec.model, registered.parsed(spec.model.uri)
+    if model.registry is None or (found is not None and not found.registry):
+        return ""
+    return "spec.model.registry goes with uri models:/NAME/VERSION or models:/NAME@ALIAS; leave one of the two out"
+
+
 def _trust(spec: ModelRolloutSpec) -> str:
     if set(spec.model.trust or ()) <= {"pickle"}:
         return ""
@@ -121,6 +128,7 @@ def _autoscaling(spec: ModelRolloutSpec) -> str:
 
 _CHECKS: tuple[Callable[[ModelRolloutSpec], str], ...] = (
     _uri,
+    _registry,
     _trust,
     _strategy,
     _steps,

@@ -11,7 +11,7 @@ from typing import Any
 from modelrollout import registered, revisions
 from modelrollout.api.status import Alias, ModelRolloutStatus
 from modelrollout.core.decision import Note
-from modelrollout.core.facts import ASKING, UNDECLARED, RegistryTrouble, Rollout, Seen
+from modelrollout.core.facts import ASKING, UNDECLARED, AliasSeen, RegistryTrouble, Rollout, Seen
 from modelrollout.core.turn import Moved, Turn
 
 UNRESOLVED = "AliasUnresolved"
@@ -24,7 +24,7 @@ def named(turn: Turn) -> Turn:
     model = registered.parsed(rollout.model.get("uri"))
     if model is None:
         return turn
-    undeclared = _undeclared(model, seen)
+    undeclared = None if registered.own(rollout.model) else _undeclared(model, seen)
     if not model.alias:
         asked = revisions.spec_hash(rollout.model, rollout.server)
         current = rollout.status.current
@@ -44,10 +44,14 @@ def keep_alias(turn: Turn, status: ModelRolloutStatus) -> Moved:
     if alias == before:
         return Moved(status)
     status = status.but(alias=alias)
-    if alias is None or (before is not None and (before.uri, before.version) == (alias.uri, alias.version)):
+    if alias is None:
         return Moved(status)
-    was = f", no longer version {before.version}" if before is not None and before.uri == alias.uri else ""
-    return Moved(status, (Note("AliasResolved", f"{alias.uri} is version {alias.version}{was}"),))
+    same = before is not None and (before.uri, before.registry) == (alias.uri, alias.registry)
+    was = before.version if before is not None and same else ""
+    if was == alias.version:
+        return Moved(status)
+    moved = f", no longer version {was}" if was else ""
+    return Moved(status, (Note("AliasResolved", f"{alias.uri} is version {alias.version}{moved}"),))
 
 
 def told(turn: Turn) -> tuple[Note, ...]:
@@ -75,18 +79,23 @@ def pinned(model: Mapping[str, Any], alias: Alias | None) -> Mapping[str, Any]:
 
 
 def _newest(rollout: Rollout, seen: Seen) -> Alias | None:
-    uri, found, known = rollout.model["uri"], seen.alias, rollout.status.alias
-    remembered = known if known is not None and known.uri == uri else None
-    if found is None or found.uri != uri or not found.version:
+    found, known = seen.alias, rollout.status.alias
+    remembered = known if known is not None and is_of(known, rollout) else None
+    if found is None or not is_of(found, rollout) or not found.version:
         return remembered
     if remembered is not None and remembered.version == found.version:
         return remembered
-    return Alias(uri=uri, version=found.version, sha256=found.sha256)
+    return Alias(uri=found.uri, version=found.version, sha256=found.sha256, registry=found.registry)
 
 
 def _trouble(rollout: Rollout, seen: Seen) -> RegistryTrouble | None:
     found = seen.alias
-    return found.trouble if found is not None and found.uri == rollout.model["uri"] else None
+    return found.trouble if found is not None and is_of(found, rollout) else None
+
+
+def is_of(one: Alias | AliasSeen, rollout: Rollout) -> bool:
+    """Whether it is about the alias that the spec names, in the registry that the spec names."""
+    return (one.uri, one.registry) == (rollout.model["uri"], registered.own(rollout.model))
 
 
 def _asking(rollout: Rollout) -> RegistryTrouble:

@@ -180,6 +180,8 @@ REFUSED = "RegistryRefused"
 """It does not accept the operator's credentials."""
 NOT_FOUND = "AliasNotFound"
 """It answers that there is no such model or alias."""
+BLOCKED = "ResolverBlocked"
+"""The Job that asks a namespace's own registry cannot run, or cannot ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,8 @@ class AliasSeen:
     """The version that it named when its registry last answered; empty before that."""
     sha256: str = ""
     """The checksum that the registry has for that version; empty where it has none."""
+    registry: str = ""
+    """Address of the registry where the spec names one of its own."""
     trouble: RegistryTrouble | None = None
     """Why `version` is missing or may be old; None while the registry answers."""
 

@@ -30,11 +30,12 @@ def source_of(turn: Turn, status: ModelRolloutStatus, revision: str) -> Revision
 
 
 def _reachable(turn: Turn, source: RevisionSource) -> RevisionSource:
-    """With the address of its registry as it is declared today."""
+    """With the address of its registry: its own, else as it is declared today."""
     model, urls = registered.parsed(source.model.get("uri")), turn.seen.registries
     if model is None:
         return source
-    return replace(source, registry=urls.get(registered.declared(model.registry, urls), ""))
+    declared = urls.get(registered.declared(model.registry, urls), "")
+    return replace(source, registry=registered.own(source.model) or declared)
 
 
 def against(status: ModelRolloutStatus, revision: str) -> str:

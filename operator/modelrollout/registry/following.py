@@ -1,19 +1,17 @@
 """Follows the aliases that specs name: asks now and then, remembers the last answer, and tells whoever waits for it.
 
-One task for each alias, however many rollouts name it. What is known is only a view: the status of a rollout keeps the
-version, so that neither a restart nor a registry that is away changes anything.
+One task for each question, however many rollouts have it. What is known is only a view: the status of a rollout keeps
+the version, so that neither a restart nor a registry that is away changes anything.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
 
-from modelrollout import registered
-from modelrollout.core.facts import UNAVAILABLE, AliasSeen, RegistryTrouble
-from modelrollout.registered import Registered
-from modelrollout.registry.declared import Declared
+from modelrollout.core.facts import BLOCKED, UNAVAILABLE, AliasSeen, RegistryTrouble
 
 EVERY_SECONDS = 30.0
 FIRST_RETRY_SECONDS = 2.0
@@ -26,6 +24,22 @@ AT_ONCE = 8
 log = logging.getLogger(__name__)
 
 
+class Question(Protocol):
+    """What one alias of one registry stands for; a value, by which it is known."""
+
+    @property
+    def label(self) -> str:
+        """The registry's name, for counting."""
+
+    def unanswered(self) -> AliasSeen:
+        """What is known before there is an answer."""
+
+    def __hash__(self) -> int: ...
+
+
+Asked = TypeVar("Asked", bound=Question)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A registry's answer."""
@@ -34,17 +48,17 @@ class Found:
     sha256: str = ""
 
 
-Ask = Callable[[Declared, Registered], Awaitable[Found | RegistryTrouble]]
-"""Ask one registry. Never raises."""
+Ask = Callable[[Asked], Awaitable[Found | RegistryTrouble]]
+"""Find out what one alias stands for. Never raises."""
 Changed = Callable[[str], None]
 """Told the key of a rollout whose alias has news."""
-Asked = Callable[[str, str], None]
-"""Told of each answer: the registry's name, and "ok" or the trouble's reason."""
+Counted = Callable[[str, str], None]
+"""Told of each answer: the question's label, and "ok" or the trouble's reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a registry is asked for one alias, in seconds."""
+    """How often the same question is asked, in seconds."""
 
     every: float = EVERY_SECONDS
     first_retry: float = FIRST_RETRY_SECONDS
@@ -56,96 +70,86 @@ class Pace:
         return wait * random.uniform(0.9, 1.1)  # noqa: S311  # no secret
 
 
-class Following:
-    """What declared registries say about the aliases that rollouts name."""
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who is told what is learnt."""
 
-    def __init__(
-        self, declared: Iterable[Declared], ask: Ask, changed: Changed, asked: Asked, pace: Pace | None = None
-    ) -> None:
-        self._declared = {one.name: one for one in declared}
+    changed: Changed
+    counted: Counted
+
+
+class Following(Generic[Asked]):
+    """What registries say about the aliases that rollouts name."""
+
+    def __init__(self, ask: Ask[Asked], listeners: Listeners, pace: Pace | None = None) -> None:
         self._ask = ask
-        self._changed = changed
-        self._asked = asked
+        self._listeners = listeners
         self._pace = pace or Pace()
-        self._wishes: dict[str, str] = {}
-        self._seen: dict[str, AliasSeen] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._wishes: dict[str, Asked] = {}
+        self._seen: dict[Asked, AliasSeen] = {}
+        self._tasks: dict[Asked, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     @property
-    def urls(self) -> Mapping[str, str]:
-        """Addresses of the declared registries, in the order of their declaration."""
-        return {name: one.url for name, one in self._declared.items()}
-
-    @property
     def followed(self) -> int:
-        """Aliases that are asked for now and then."""
+        """Questions that are asked now and then."""
         return len(self._tasks)
 
-    def look(self, key: str, uri: object) -> AliasSeen | None:
+    def look(self, key: str, question: Asked) -> AliasSeen:
         """What is known of the alias that a rollout names now; from here on it is followed."""
-        model = registered.parsed(uri)
-        if model is None or not model.alias or self._registry(model) is None:
+        if self._wishes.get(key) != question:
             self.drop(key)
-            return None
-        address = str(uri)
-        if self._wishes.get(key) != address:
-            self.drop(key)
-            self._wishes[key] = address
-        if address not in self._tasks or self._tasks[address].done():  # one that broke begins again
-            self._seen.setdefault(address, AliasSeen(address))
-            self._tasks[address] = asyncio.create_task(self._follow(address, model), name=f"alias {address}")
-        return self._seen[address]
+            self._wishes[key] = question
+        if question not in self._tasks or self._tasks[question].done():  # one that broke begins again
+            self._seen.setdefault(question, question.unanswered())
+            self._tasks[question] = asyncio.create_task(self._follow(question), name=f"alias of {key}")
+        return self._seen[question]
 
     def drop(self, key: str) -> None:
         """A rollout names no alias any more; nobody asks for one that no rollout names."""
-        uri = self._wishes.pop(key, "")
-        if uri and uri not in self._wishes.values():
-            self._tasks.pop(uri).cancel()
-            del self._seen[uri]
+        question = self._wishes.pop(key, None)
+        if question is not None and question not in self._wishes.values():
+            self._tasks.pop(question).cancel()
+            del self._seen[question]
 
     def clear(self) -> None:
         """Forget everything, as in a restart."""
-        for key in tuple(self._wishes):
-            self.drop(key)
+        for task in self._tasks.values():
+            task.cancel()
+        for known in (self._wishes, self._seen, self._tasks):
+            known.clear()
 
-    def _registry(self, model: Registered) -> Declared | None:
-        return self._declared.get(registered.declared(model.registry, self.urls))
-
-    async def _follow(self, uri: str, model: Registered) -> None:
-        registry = self._registry(model)
-        if registry is None:
-            return
+    async def _follow(self, question: Asked) -> None:
         failures = 0
         while True:
-            answer = await self._answer(registry, model)
-            self._asked(registry.name, answer.reason if isinstance(answer, RegistryTrouble) else "ok")
-            is_lost = isinstance(answer, RegistryTrouble) and answer.reason == UNAVAILABLE
-            failures = failures + 1 if is_lost else 0
-            if failures == 0 or failures > TOLERATED:
-                self._learn(uri, answer)
+            answer = await self._answer(question)
+            reason = answer.reason if isinstance(answer, RegistryTrouble) else "ok"
+            self._listeners.counted(question.label, reason)
+            failures = failures + 1 if reason in {UNAVAILABLE, BLOCKED} else 0
+            if reason != UNAVAILABLE or failures > TOLERATED:
+                self._learn(question, answer)
             await asyncio.sleep(self._pace.after(failures))
 
-    async def _answer(self, registry: Declared, model: Registered) -> Found | RegistryTrouble:
+    async def _answer(self, question: Asked) -> Found | RegistryTrouble:
         async with self._slots:
             try:
-                return await self._ask(registry, model)
+                return await self._ask(question)
             except Exception:
-                log.exception("asking the registry %s broke", registry.name)
-                return RegistryTrouble(UNAVAILABLE, f'the registry "{registry.name}" could not be asked')
+                log.exception("asking the registry %s broke", question.label)
+                return RegistryTrouble(UNAVAILABLE, f'the registry "{question.label}" could not be asked')
 
-    def _learn(self, uri: str, answer: Found | RegistryTrouble) -> None:
-        before = self._seen[uri]
+    def _learn(self, question: Asked, answer: Found | RegistryTrouble) -> None:
+        before = self._seen[question]
         if isinstance(answer, RegistryTrouble):
             after = replace(before, trouble=answer)
         else:
-            after = AliasSeen(uri, answer.version, answer.sha256)
+            after = replace(question.unanswered(), version=answer.version, sha256=answer.sha256)
         if after == before:
             return
-        self._seen[uri] = after
+        self._seen[question] = after
         _log(before, after)
-        for key in [key for key, wish in self._wishes.items() if wish == uri]:
-            self._changed(key)
+        for key in [key for key, wish in self._wishes.items() if wish == question]:
+            self._listeners.changed(key)
 
 
 def _log(before: AliasSeen, after: AliasSeen) -> None:

@@ -7,7 +7,6 @@ registry for each request, so that a changed Secret is used without a restart.
 
 import json
 import os
-import re
 import ssl
 from collections.abc import Mapping
 from functools import lru_cache
@@ -17,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from modelrollout.core.facts import NOT_FOUND, REFUSED, UNAVAILABLE, RegistryTrouble
-from modelrollout.registered import VERSION, Registered
+from modelrollout.registered import Registered, is_checksum, is_version
 from modelrollout.registry.declared import Declared
 from modelrollout.registry.following import Found
 
@@ -135,15 +134,13 @@ def _found(model: Registered, answer: object) -> Found | None:
     if not isinstance(answer, dict) or answer.get("name") != model.model:
         return None
     version = answer.get("version")
-    if not isinstance(version, str) or not re.fullmatch(VERSION, version):
-        return None
-    return Found(version, _checksum(answer.get("tags")))
+    return Found(version, _checksum(answer.get("tags"))) if is_version(version) else None
 
 
 def _checksum(tags: object) -> str:
     found = [tag.get("value") for tag in tags if _is_checksum(tag)] if isinstance(tags, list) else []
     value = found[0] if found else ""
-    return value if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) else ""
+    return value if is_checksum(value) else ""
 
 
 def _is_checksum(tag: object) -> bool:

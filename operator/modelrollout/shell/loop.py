@@ -50,13 +50,13 @@ Watched = Callable[[str, Watch | None], None]
 
 
 class Registries(Protocol):
-    """What is known of the model registries that were declared."""
+    """What is known of model registries."""
 
     @property
     def urls(self) -> Mapping[str, str]:
-        """Their addresses by name."""
+        """Addresses of those that were declared, by name."""
 
-    def look(self, key: str, uri: object) -> AliasSeen | None:
+    def look(self, rollout: Rollout) -> AliasSeen | None:
         """What is known of the alias that a rollout names now."""
 
     def drop(self, key: str) -> None:
@@ -70,7 +70,7 @@ class NoRegistries:
     def urls(self) -> Mapping[str, str]:
         return {}
 
-    def look(self, _key: str, _uri: object) -> AliasSeen | None:
+    def look(self, _rollout: Rollout) -> AliasSeen | None:
         return None
 
     def drop(self, _key: str) -> None:
@@ -226,7 +226,7 @@ class Loop:
         key = held.rollout.key
         ledger = self._ledgers.setdefault(key, resumed(held.rollout.status))
         glance = observe.Glance(self._parts.now(), self._parts.default_image)
-        around = self._around(key, self._parts.registries.look(key, held.rollout.model.get("uri")))
+        around = self._around(key, self._parts.registries.look(held.rollout))
         seen = observe.seen(held.rollout, around, ledger, glance)
         return self._parts.decide(held.rollout, seen, glance.now)
 

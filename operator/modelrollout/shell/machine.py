@@ -29,8 +29,10 @@ from modelrollout.kube.writer import stores
 from modelrollout.ledger import Ledger, Looks
 from modelrollout.metrics import Metrics
 from modelrollout.registry.declared import declared
-from modelrollout.registry.following import Following, Pace
+from modelrollout.registry.following import Following, Listeners, Pace
 from modelrollout.registry.http import HttpRegistries
+from modelrollout.registry.jobs import Resolvers
+from modelrollout.registry.known import Followed, Registries
 from modelrollout.rollouts import Held, Rollouts, key_of
 from modelrollout.scrape.http import DirectScraper
 from modelrollout.scrape.proxy import ProxyScraper
@@ -109,17 +111,23 @@ class Machine:
         self._door = ProxyScraper(outside.kube) if via_proxy else DirectScraper()
         self.scraper = Scraper(self._door.scrape, self._targets, self._scraped, outside.clock)
         self._registry_door = HttpRegistries()
-        self.registries = Following(
-            declared(settings.registries, settings.registry_secrets),
-            self._registry_door.ask,
-            self.queue.add,
-            outside.metrics.registry_asked,
-            Pace(every=settings.registry_seconds),
-        )
         self._gate = Bucket(settings.writes_per_second, round(BURST * settings.writes_per_second)).take
+        self.registries = self._new_registries()
         self._teller = Teller(self._kube, outside.clock)
         self._loop = self._new_loop()
         readings.follow(self, outside.metrics)
+
+    def _new_registries(self) -> Registries:
+        settings, door = self._settings, self._registry_door
+        listeners = Listeners(self.queue.add, self._outside.metrics.registry_asked)
+        resolvers = Resolvers(self._kube, self._stores[PODS].of, self._gate)
+        followed = Followed(
+            declared=Following(
+                lambda one: door.ask(one.registry, one.model), listeners, Pace(every=settings.registry_seconds)
+            ),
+            own=Following(resolvers.ask, listeners, Pace(every=settings.registry_job_seconds)),
+        )
+        return Registries(declared(settings.registries, settings.registry_secrets), followed, settings.server_image)
 
     def _new_loop(self) -> Loop:
         """A loop that remembers nothing."""

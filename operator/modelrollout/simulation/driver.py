@@ -145,12 +145,13 @@ class Driver:
 
     def _alias(self) -> AliasSeen | None:
         uri, cluster = self._uri(), self.world.cluster
+        own = registered.own(self.world.resource.written.get("model", {}))
         model = registered.parsed(uri)
         if model is None or not model.alias:
             return None
         if cluster.registry_away:
-            return AliasSeen(uri, trouble=RegistryTrouble(UNAVAILABLE, "the registry does not answer"))
-        return AliasSeen(uri, cluster.aliases.get(uri, "1"))
+            return AliasSeen(uri, registry=own, trouble=RegistryTrouble(UNAVAILABLE, "the registry does not answer"))
+        return AliasSeen(uri, cluster.aliases.get(uri, "1"), registry=own)
 
     def _uri(self) -> str:
         return str(self.world.resource.written.get("model", {}).get("uri", ""))
