@@ -66,6 +66,7 @@ class Scrapes:
 
 
 NOT_SCRAPED = Scrapes()
+ANSWERED = Scrapes(answered=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,9 +259,10 @@ def _samples(looks: Looks) -> tuple[Sample, ...]:
 def _scrapes(before: Scrapes, look: Look) -> Scrapes:
     if not look.sent:
         return before
-    if look.sample is not None:
-        return Scrapes(failed=0, answered=True, waits=timedelta(seconds=look.sample.oldest_inflight_s))
-    return Scrapes(failed=before.failed + 1, answered=False)
+    if look.sample is None:
+        return Scrapes(failed=before.failed + 1, answered=False)
+    waits = look.sample.oldest_inflight_s
+    return Scrapes(answered=True, waits=timedelta(seconds=waits)) if waits else ANSWERED
 
 
 def _peaks(before: Mapping[str, int], looks: Looks) -> Mapping[str, int]:

@@ -17,6 +17,8 @@ from modelrollout.judge.strata import NO_BUCKETS, ArmStratum, Buckets, Edges, al
 
 Process = tuple[str, str]
 """Pod and instance."""
+_SUMS = 3
+"""Counters in a row before its buckets: requests, errors and refusals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +27,20 @@ class Origins:
 
     samples: Mapping[Process, Sample] = field(default_factory=dict)
     rows: Mapping[Process, Buckets] = field(default_factory=dict, compare=False)
-    """Their requests per bucket."""
+    """Their requests, errors and refusals, then their requests per bucket."""
 
 
-def origins_of(samples: Sequence[Sample]) -> Origins:
+def origins_of(samples: Iterable[Sample]) -> Origins:
     """What the next round is compared with."""
-    found = {_key(one): one for one in samples}
-    return Origins(found, {key: _row(one.latency.counts) for key, one in found.items()})
+    found = {(one.pod, one.instance): one for one in samples}
+    return Origins(found, {key: _row(one) for key, one in found.items()})
 
 
-def _row(counts: Sequence[int]) -> Buckets:
-    """Counts as an array, by way of their bytes: half of the time of telling numpy one after the other."""
-    return np.frombuffer(_words(len(counts)).pack(*counts), np.int64)
+def _row(sample: Sample) -> Buckets:
+    """The counters as an array, by way of their bytes: half of the time of telling numpy one after the other."""
+    counts = sample.latency.counts
+    packed = _words(_SUMS + len(counts)).pack(sample.requests, sample.errors, sample.refusals, *counts)
+    return np.frombuffer(packed, np.int64)
 
 
 @lru_cache(maxsize=64)
@@ -46,68 +50,59 @@ def _words(count: int) -> Struct:
 
 def arm_stratum(arm: Iterable[Sample], before: Origins, now: Origins) -> ArmStratum:
     """What an arm's processes counted between two rounds; origins are left out."""
-    keys = [key for new in arm if _follows(before.samples.get(key := _key(new)), new)]
-    pairs = [(before.samples[key], now.samples[key]) for key in keys]
-    edges = next((new.latency.edges_ms for _, new in pairs if new.latency.edges_ms), ())
+    known = [(one.pod, one.instance) for one in arm]
+    keys = [key for key in known if key in before.samples and _follows(before.samples[key], now.samples[key])]
+    edges = next((edges for key in keys if (edges := now.samples[key].latency.edges_ms)), ())
     moved = _moved(keys, before, now, edges)
     if moved.size and moved.item(moved.argmin()) < 0:
         kept = np.flatnonzero(moved.min(axis=1) >= 0).tolist()
-        pairs, moved = [pairs[at] for at in kept], moved[kept]
-    if not pairs:
+        keys, moved = [keys[at] for at in kept], moved[kept]
+    if not keys:
         return ArmStratum()
     return ArmStratum(
-        pods=tuple([new.pod for _, new in pairs]),
-        counts=tuple([_counted(old, new) for old, new in pairs]),
+        pods=tuple([pod for pod, _ in keys]),
+        counts=tuple([_consistent(*sums) for sums in moved[:, :_SUMS].tolist()]),
         edges_ms=edges,
-        upto=moved.cumsum(axis=1),
-        predictions=tuple([_predicted(old.predictions, new.predictions) for old, new in pairs]),
+        upto=moved[:, _SUMS:].cumsum(axis=1),
+        predictions=tuple([_predicted(before.samples[key].predictions, now.samples[key].predictions) for key in keys]),
     )
 
 
 def served_before(arm: Iterable[Sample], before: Origins, edges: Edges) -> Buckets:
     """Requests up to each edge that the processes which follow on had counted until the round before."""
-    known = ((before.samples.get(_key(one)), before.rows.get(_key(one))) for one in arm)
-    rows = [row for old, row in known if old is not None and row is not None and alike(old.latency.edges_ms, edges)]
+    keys = [key for one in arm if (key := (one.pod, one.instance)) in before.samples]
+    rows = [before.rows[key][_SUMS:] for key in keys if alike(before.samples[key].latency.edges_ms, edges)]
     return np.array(rows).sum(axis=0).cumsum() if rows else NO_BUCKETS
 
 
-def _key(sample: Sample) -> Process:
-    return (sample.pod, sample.instance)
-
-
-def _follows(old: Sample | None, new: Sample) -> bool:
-    """Whether counters can follow on earlier ones, as far as can be seen without their buckets."""
-    if old is None or not alike(old.latency.edges_ms, new.latency.edges_ms):
-        return False
-    if len(old.latency.counts) != len(new.latency.counts):
-        return False
-    return new.requests >= old.requests and new.errors >= old.errors and new.refusals >= old.refusals
+def _follows(old: Sample, new: Sample) -> bool:
+    """Whether counters can follow on earlier ones, as far as their shape tells."""
+    return alike(old.latency.edges_ms, new.latency.edges_ms) and len(old.latency.counts) == len(new.latency.counts)
 
 
 def _moved(keys: Sequence[Process], before: Origins, now: Origins, edges: Edges) -> Buckets:
-    """Requests per bucket at these edges, a row for each process; some below 0 where a bucket fell."""
-    buckets = len(edges) + 1
+    """What rows have grown by, with buckets at these edges; some below 0 where a counter fell."""
     own = [now.samples[key].latency.edges_ms for key in keys]
-    if all(alike(one, edges) for one in own) and all(len(now.rows[key]) == buckets for key in keys):
-        moved: Buckets = np.array([now.rows[key] for key in keys]) - np.array([before.rows[key] for key in keys])
+    later, earlier = [now.rows[key] for key in keys], [before.rows[key] for key in keys]
+    if all(alike(one, edges) for one in own) and len(set(map(len, later))) <= 1:
+        moved: Buckets = np.array(later) - np.array(earlier)
         return moved
-    rows = (now.rows[key] - before.rows[key] for key in keys)
-    return np.array([_at(edges, *one) for one in zip(own, rows, strict=True)])
+    return np.array([_at(edges, *one) for one in zip(own, map(sub, later, earlier), strict=True)])
 
 
 def _at(edges: Edges, own: Edges, moved: Buckets) -> Buckets:
-    """Requests per bucket of a process that has other edges."""
-    if moved.size and moved.min() < 0:
-        return np.full(len(edges) + 1, -1)
+    """A row with the buckets at these edges, of a process that has others."""
+    sums, buckets = moved[:_SUMS], moved[_SUMS:]
+    if buckets.size and buckets.min() < 0:
+        return np.concatenate((sums, np.full(len(edges) + 1, -1)))
     if not own or not edges:
-        return np.append(np.zeros(len(edges), dtype=np.int64), moved.sum())
-    return np.diff(moved.cumsum()[list(columns(own, edges))], prepend=0)
+        return np.concatenate((sums, np.zeros(len(edges), dtype=np.int64), [buckets.sum()]))
+    return np.concatenate((sums, np.diff(buckets.cumsum()[list(columns(own, edges))], prepend=0)))
 
 
-def _counted(old: Sample, new: Sample) -> tuple[int, int, int]:
+def _consistent(requests: int, errors: int, refusals: int) -> tuple[int, int, int]:
     """A scrape can fall between two counters of one request, so there are at least as many requests as failures."""
-    errors, refusals = new.errors - old.errors, new.refusals - old.refusals
-    return (max(new.requests - old.requests, errors + refusals), errors, refusals)
+    return (max(requests, errors + refusals), errors, refusals)
 
 
 def _predicted(old: Predictions, new: Predictions) -> Predictions:

@@ -26,6 +26,7 @@ from modelrollout.judge.trial import Trial
 LONGEST = 8192
 """Characters that the status has room for."""
 _VERSION = "2"
+_ROOM = LONGEST - len(_VERSION) - 1
 _DIGITS = 6
 """Decimals of a logarithm that are kept."""
 
@@ -64,7 +65,7 @@ def _pack(trial: Trial) -> str:
         "stable": _counted_written(trial.stable),
         "baseline": _baseline_written(trial.baseline) if trial.baseline is not None else None,
     }
-    return f"{_VERSION}.{deflate(content)}"
+    return f"{_VERSION}.{deflate(content, _ROOM)}"
 
 
 def _trial(content: Any) -> Trial:  # noqa: ANN401  # whatever JSON the text held

@@ -45,7 +45,7 @@ class Rules:
     @property
     def limits_ms(self) -> tuple[float, ...]:
         """The latencies that slow requests are counted at."""
-        return tuple(limit.limit_ms for limit in self.latency)
+        return tuple([limit.limit_ms for limit in self.latency])
 
     @property
     def limit_threshold(self) -> float:

@@ -25,10 +25,10 @@ from modelrollout.judge.tallies import Tally
 LONGEST = 4096
 """Characters that the status has room for."""
 _VERSION = "1"
+_ROOM = LONGEST - len(_VERSION) - 1
 _LONGEST_JSON = 65_536
 _LARGEST = 2**63
 _HITS = 4
-_LEVEL = 1
 
 Row = tuple[int, ...]
 
@@ -63,12 +63,21 @@ def _pack(evidence: Evidence) -> str:
         "stable": _arm_written(evidence.stable),
         "refusals": _compared_written(evidence.refusals),
     }
-    return f"{_VERSION}.{deflate(content)}"
+    return f"{_VERSION}.{deflate(content, _ROOM)}"
 
 
-def deflate(content: Any) -> str:  # noqa: ANN401  # whatever JSON can say
-    """Content as compressed ASCII. It is mostly digits, in which there is little for a higher level to find."""
-    return base64.b64encode(zlib.compress(to_json(content), _LEVEL)).decode()
+def deflate(content: Any, longest: int) -> str:  # noqa: ANN401  # whatever JSON can say
+    """Content as compressed ASCII, of at most so many characters if that can be.
+
+    It is mostly digits, of which hardly anything repeats: only where it would be too long is it worth the time to look.
+    """
+    text = to_json(content)
+    quick = _ascii(text, zlib.compressobj(wbits=13, memLevel=7, strategy=zlib.Z_HUFFMAN_ONLY))
+    return quick if len(quick) <= longest else _ascii(text, zlib.compressobj(level=9))
+
+
+def _ascii(text: bytes, stream: "zlib._Compress") -> str:
+    return base64.b64encode(stream.compress(text) + stream.flush()).decode()
 
 
 def inflate(packed: str) -> bytes:

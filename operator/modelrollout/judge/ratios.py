@@ -162,7 +162,8 @@ def log_pass(ratio: Ratio, margin: float, negligible: float) -> float:
 
 def is_proof(ratio: Ratio, margin: float, negligible: float, bar: float) -> bool:
     """Whether `log_pass` is at the bar."""
-    return mixtures.is_mean_at(bar, ratio.noninferior(margin), ratio.negligible(negligible))
+    alone = ratio.negligible(negligible)
+    return mixtures.is_half_at(bar, alone) or mixtures.is_mean_at(bar, ratio.noninferior(margin), alone)
 
 
 @lru_cache(maxsize=256)

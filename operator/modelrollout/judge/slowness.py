@@ -201,7 +201,8 @@ class Slowness:
 
     def is_proof(self, negligible: float, bar: float) -> bool:
         """Whether `log_pass` is at the bar."""
-        return mixtures.is_mean_at(bar, mixtures.WORSE_LOG_WEIGHTS + self.swapped, self._alone(negligible))
+        relative = mixtures.WORSE_LOG_WEIGHTS + self.swapped
+        return mixtures.is_half_at(bar, relative) or mixtures.is_mean_at(bar, relative, self._alone(negligible))
 
     def _alone(self, negligible: float) -> mixtures.Array:
         rate = max(negligible, self.measure.harmless)

@@ -83,7 +83,9 @@ class Counted:
     @property
     def latency(self) -> tuple[int, ...]:
         """Timed requests per bucket."""
-        return tuple(np.diff(self.upto, prepend=0).tolist())
+        counts = self.upto.copy()
+        counts[1:] -= self.upto[:-1]
+        return tuple(counts.tolist())
 
     def plus(self, other: "Counted") -> "Counted":
         requests, errors, refusals = (
