@@ -15,10 +15,12 @@ from modelrollout.core.decision import Watch
 from modelrollout.core.epochs import is_new_step, is_onward
 from modelrollout.core.facts import Traffic
 from modelrollout.judge import (
+    NO_PREDICTIONS,
     NOTHING_SEEN,
     Baseline,
     Evidence,
     Origins,
+    Predictions,
     Report,
     Round,
     Rules,
@@ -141,6 +143,11 @@ class Ledger:
     steady: Steady = field(default_factory=Steady)
     """Stable judged against itself while nothing rolls out."""
 
+    @property
+    def predicted(self) -> Predictions:
+        trial = self.evidence.trial
+        return trial.predictions if trial is not None else NO_PREDICTIONS
+
     def scrapes(self, uid: str) -> Scrapes:
         known = self.pods.get(uid, NOT_SCRAPED)
         return Scrapes(known.failed, known.answered, known.waits, self.peaks.get(uid, 0))
@@ -168,6 +175,7 @@ def _tested(kept: SelfTest | None) -> SelfTested:
 def rules_of(health: Health, watch: Watch) -> Rules:
     """The judge's rules for one epoch; `share` is the part of the rollout's alpha that it may spend."""
     asked = rules(health, max(1, round(1 / watch.share)) if watch.share > 0 else 1)
+    asked = replace(asked, frozen=watch.baseline)
     if asked.compare is None or not watch.candidate:
         return replace(asked, compare=None)
     return replace(asked, compare=at_step(asked.compare, watch.margins, shared=watch.shared))

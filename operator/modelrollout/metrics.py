@@ -141,6 +141,7 @@ def _judged(status: ModelRolloutStatus) -> dict[tuple[str, str], float]:
             found |= {(f"{arm}_{one_of.name}", number): value for number, value in values.items()}
     if judged.drift is not None:
         found |= {("drift", "deviations"): judged.drift.deviations, ("drift", "distance"): judged.drift.distance}
+    found |= {("shape", "distance"): judged.shape}
     return {labels: value for labels, value in found.items() if value is not None}
 
 

@@ -77,6 +77,7 @@ def seen(rollout: Rollout, around: Around, ledger: Ledger, glance: Glance) -> Se
         packed=ledger.packed,
         compared=ledger.compared,
         report=ledger.report,
+        predicted=ledger.predicted,
         tested=ledger.steady.tested,
         registries=around.registries,
         alias=around.alias,

@@ -40,12 +40,13 @@ def test_numbers_are_kept_while_nothing_newer_is_known() -> None:
 
 def test_evidence_and_drift_are_shown_rounded() -> None:
     reading = Reading("errors", Says.UNDECIDED, 1.234567, 0.1234567, -0.5, 0.1)
-    shown = decided(look(Report(readings=(reading,), moved=Moved(Answer.CLEAR, 0.123456)))).status.judge
+    found = Report(readings=(reading,), moved=Moved(Answer.CLEAR, 0.123456), shape=0.0312345)
+    shown = decided(look(found)).status.judge
 
     assert shown is not None
     assert (shown.metrics[0].log_e, shown.metrics[0].p, shown.metrics[0].verdict) == (1.2346, 0.1235, "undecided")
     assert shown.drift is not None
-    assert (shown.drift.verdict, shown.drift.deviations) == ("clear", 0.1235)
+    assert (shown.drift.verdict, shown.drift.deviations, shown.shape) == ("clear", 0.1235, 0.0312)
 
 
 def test_a_baseline_that_cannot_be_used_is_told_once_it_is_judged_by_and_once() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from simulation.telling import GOES_OUT, V1, V2, at, moment, spec, strategy, turns_bad
+from simulation.telling import GOES_OUT, V1, V2, V3, at, moment, served_by, spec, strategy, turns_bad
 
 from modelrollout.simulation import Run, run, scores
 from modelrollout.simulation.behaviours import Behaviour
@@ -194,3 +194,25 @@ def test_stable_is_judged_against_itself_while_nothing_rolls_out() -> None:
     assert tested is not None
     assert (tested.trials, tested.alarms, tested.errors_dispersion) == (4, 0, 1.0)
     assert tested.requests == pytest.approx(40 * 3600, rel=0.05)
+
+
+def test_a_retrained_model_is_rolled_back_where_its_shape_has_to_be_stables() -> None:
+    old, new = (Behaviour(scores=one, baseline=scores.baseline(one)) for one in (scores.TWO_HUMPS, scores.SOFTER))
+    health = {"interval": "1s", "compare": {"predictionShape": 0.1}}
+    found = played(wishes=spec(health=health, decisionDeadline="4m"), v1=old, v2=new)
+
+    assert stable(found) == V1
+    assert any("from stable's (limit 0.10" in text for text in told(found, "RolledBack"))
+
+
+def test_a_model_without_a_baseline_is_held_to_what_the_one_before_predicted() -> None:
+    good = Behaviour(scores=scores.TWO_HUMPS)
+    moments = (*GOES_OUT, moment(new_model(V3), served_by(V2), 5))
+    found = played(moments, v1=good, v2=good, v3=Behaviour(scores=tuple(one + 3 for one in scores.TWO_HUMPS)))
+
+    assert stable(found) == V2
+    assert any("from what stable predicted until it was promoted" in text for text in told(found, "RolledBack"))
+    kept = found.world.resource.status.baseline
+    assert kept is not None
+    assert kept.mean == pytest.approx(0.5, abs=0.01)
+    assert not kept.edges

@@ -121,6 +121,7 @@ def test_the_judges_numbers_are_gauges_and_leave_nothing_behind() -> None:
         metrics=[errors],
         candidate_latency=[Percentile(name="p95", ms=21.0, low=19.0, high=24.0)],
         drift=Drift(verdict="clear", deviations=0.1),
+        shape=0.25,
     )
     tested = SelfTest(trials=8, alarms=1, requests=900, errors_dispersion=1.5, latency_dispersion=1.0)
     metrics.shown(held, ModelRolloutStatus(judge=judge, self_test=tested))
@@ -132,6 +133,7 @@ def test_the_judges_numbers_are_gauges_and_leave_nothing_behind() -> None:
     )
     assert 'number="ms_high"} 24.0' in text
     assert 'number="high"}' not in text
+    assert 'metric="shape",name="churn",namespace="default",number="distance"} 0.25' in text
     assert 'metric="self_test",name="churn",namespace="default",number="errors_dispersion"} 1.5' in text
 
     metrics.shown(held, ModelRolloutStatus())

@@ -195,6 +195,9 @@ class Compare(Block):
     negligible_error_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
     """A model whose error rate is shown to be below this passes whatever stable's is: without errors there is no
     ratio."""
+    prediction_shape: Share | None = None
+    """Rolls back when the shape of the predictions is further from stable's than this, for instance 0.1 (largest
+    difference of the shares above an edge), and passes when it is shown to be nearer; only shown where left out."""
     self_test: bool = False
     """Judges stable against itself once a minute while nothing rolls out: status.selfTest says how often it alarms."""
 

@@ -327,6 +327,25 @@ class Judged(Block):
     """Stable's latency over the same time."""
     drift: Drift | None = None
     """The candidate's predictions."""
+    shape: float | None = None
+    """Distance of their shape from stable's; absent where the two are counted on different edges."""
+
+
+class Frozen(Block):
+    """What a revision predicted until it was promoted."""
+
+    revision: str
+    """Its hash."""
+    count: int
+    """Predictions."""
+    mean: float
+    """Their mean."""
+    deviation: float
+    """Their standard deviation."""
+    edges: list[float] = Field(default_factory=list)
+    """Edges of their buckets."""
+    counts: list[int] = Field(default_factory=list)
+    """Predictions per bucket."""
 
 
 class SelfTest(Block):
@@ -416,6 +435,8 @@ class ModelRolloutStatus(Block):
     """What the judge says now, in a few words."""
     judge: Judged | None = None
     """The judge's numbers while a candidate is compared with stable."""
+    baseline: Frozen | None = None
+    """The baseline of a candidate whose artefact carries none: what stable predicted until it was promoted."""
     self_test: SelfTest | None = None
     """How often the judge takes stable for worse than itself, where health.compare.selfTest asks for that."""
     checkpoint: Checkpoint | None = None

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from modelrollout.api.status import ModelRolloutStatus
 from modelrollout.core.facts import RevisionSource
+from modelrollout.judge.samples import Baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,8 @@ class Watch:
     """Whether requests are spread over both arms by chance, so that one can be compared with the other."""
     margins: tuple[float, ...] = ()
     """Error ratios that count as no worse: this step's, then those of all steps; the health block's where empty."""
+    baseline: Baseline | None = None
+    """What stable predicted until it was promoted, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

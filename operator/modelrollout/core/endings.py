@@ -4,6 +4,7 @@ Each of these ends in a status without a candidate, from which `effects` derives
 """
 
 from modelrollout.api.status import Candidate, HistoryEntry, ModelRolloutStatus, Outcome, Previous, Revision
+from modelrollout.core.baselines import frozen
 from modelrollout.core.decision import Note
 from modelrollout.core.faults import Rejection
 from modelrollout.core.turn import Moved, Turn, entry_of, is_healthy, recorded, stop_of
@@ -28,6 +29,7 @@ def promote(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, remark
         fault=None,
         hold=None,
         paused=False,
+        baseline=frozen(turn, candidate),
     )
     return Moved(recorded(status, promoted(turn, current, message)), (Note("Promoted", message),))
 

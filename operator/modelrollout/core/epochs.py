@@ -15,6 +15,7 @@ from modelrollout.api.spec import Health
 from modelrollout.api.status import Candidate, ModelRolloutStatus, Routing, Stage
 from modelrollout.core.decision import Watch
 from modelrollout.core.turn import Turn, is_paused, stop_of, stops_of
+from modelrollout.judge.samples import Baseline
 
 THINNED = timedelta(seconds=15)
 SELF_TESTED = timedelta(seconds=60)
@@ -40,7 +41,7 @@ def window(turn: Turn, before: int = 0) -> timedelta:
     return max(LEAST_WINDOW, 10 * turn.spec.health.interval) * doubled
 
 
-LATER = (("limits", "rule"),)
+LATER = (("limits", "rule"), ("compare", "prediction_shape"))
 """Fields that came after the first release: where they are left out, evidence of before them goes on."""
 
 
@@ -141,6 +142,7 @@ def watch(turn: Turn, status: ModelRolloutStatus) -> Watch | None:
             # Without a ready pod of stable the candidate has every request, and there is nobody to compare it with.
             shared=candidate.routing is Routing.SHARED and turn.seen.ready(stable) > 0,
             margins=_margins(turn, status, candidate),
+            baseline=_baseline(status),
         )
     if not watched(turn, status):
         compare = turn.spec.health.compare
@@ -157,6 +159,14 @@ def _margins(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> tu
         return ()
     stops = (stop_of(turn, status, candidate), *stops_of(turn, status))
     return tuple(stop.error_ratio or compare.error_ratio for stop in stops)
+
+
+def _baseline(status: ModelRolloutStatus) -> Baseline | None:
+    """What stable predicted until it was promoted, where the one in the status is its."""
+    known, stable = status.baseline, status.stable
+    if known is None or stable is None or known.revision != stable.revision:
+        return None
+    return Baseline(known.count, known.mean, known.deviation, tuple(known.edges), tuple(known.counts))
 
 
 def watched(turn: Turn, status: ModelRolloutStatus) -> bool:

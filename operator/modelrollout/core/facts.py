@@ -13,6 +13,7 @@ from typing import Any
 from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.api.status import ModelRolloutStatus
 from modelrollout.judge.report import Report
+from modelrollout.judge.samples import NO_PREDICTIONS, Predictions
 from modelrollout.judge.steady import NOTHING_TESTED, SelfTested
 from modelrollout.judge.verdicts import NOTHING_SEEN, Verdict
 
@@ -227,6 +228,8 @@ class Seen:
     """The judge's numbers for people; None where nothing is compared."""
     compared: str = ""
     """What the whole rollout has shown beside stable, packed for the status."""
+    predicted: Predictions = NO_PREDICTIONS
+    """What the candidate has predicted since its rollout began, as far as that is followed."""
     tested: SelfTested = NOTHING_TESTED
     """What judging stable against itself has said, over restarts."""
     registries: Mapping[str, str] = field(default_factory=dict)

@@ -30,6 +30,7 @@ def numbers(turn: Turn, status: ModelRolloutStatus) -> Judged | None:
         candidate_latency=list(map(_percentile, report.candidate_ms)),
         stable_latency=list(map(_percentile, report.stable_ms)),
         drift=_drift(report),
+        shape=_rounded(report.shape),
     )
 
 

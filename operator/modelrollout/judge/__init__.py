@@ -13,13 +13,14 @@ from modelrollout.judge.keeping import pack_trial, unpack_trial
 from modelrollout.judge.limits import LatencyLimit, Rules, rules
 from modelrollout.judge.packing import pack, unpack
 from modelrollout.judge.report import Report, report
-from modelrollout.judge.samples import Baseline, Latency, Predictions, Round, Sample
+from modelrollout.judge.samples import NO_PREDICTIONS, Baseline, Latency, Predictions, Round, Sample
 from modelrollout.judge.steady import SelfTested, Steady
 from modelrollout.judge.tallies import Tally
 from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
 
 __all__ = [
     "NOTHING_SEEN",
+    "NO_PREDICTIONS",
     "Arm",
     "Baseline",
     "Comparing",

@@ -32,6 +32,8 @@ class Comparing:
     """An error rate below which a comparison does not matter."""
     shared: bool = True
     """Whether requests are spread over both arms by chance: behind a preview, or at weight 100, they are not."""
+    shape: float | None = None
+    """How far the shape of the predictions may be from stable's; None where that decides nothing."""
 
     def threshold(self, metric: str) -> float:
         """The log E at which a metric rolls back: log(333) for errors at alpha .01."""
@@ -52,6 +54,7 @@ def comparing(compare: Compare) -> Comparing:
         margins=(compare.error_ratio,),
         tolerance=compare.latency_ratio,
         negligible=compare.negligible_error_rate,
+        shape=compare.prediction_shape,
     )
 
 

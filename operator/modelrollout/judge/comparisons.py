@@ -14,6 +14,8 @@ from modelrollout.judge.slowness import SHARES
 from modelrollout.judge.trial import Trial
 from modelrollout.judge.verdicts import Finding
 
+FROZEN = "what stable predicted until it was promoted"
+
 
 def worse_than_stable(evidence: Evidence, rules: Rules) -> Iterator[Finding | None]:
     """The findings of the comparison; nothing below `min_samples` requests."""
@@ -23,6 +25,7 @@ def worse_than_stable(evidence: Evidence, rules: Rules) -> Iterator[Finding | No
     if compare is not None and not abstains(evidence, compare):
         yield _more_errors(trial, compare)
         yield _slower(trial, compare)
+        yield _other_shape(trial, compare, rules.drift_alpha)
     yield drifted(trial, rules)
 
 
@@ -31,7 +34,17 @@ def drifted(trial: Trial, rules: Rules) -> Finding | None:
     if trial.baseline is None or rules.drift is None or drift.unusable(trial.baseline):
         return None
     found = drift.moved(trial.predictions, trial.baseline, rules.drift, rules.drift_alpha)
-    return Finding("predictionDrift", found.message) if found.answer is drift.Answer.DRIFTED else None
+    if found.answer is not drift.Answer.DRIFTED:
+        return None
+    whose = FROZEN if trial.baseline == rules.frozen else drift.OWN
+    return Finding("predictionDrift", found.message.replace(drift.OWN, whose))
+
+
+def _other_shape(trial: Trial, compare: Comparing, alpha: float) -> Finding | None:
+    if compare.shape is None:
+        return None
+    found = drift.apart(trial.predictions, trial.stable.predictions, compare.shape, alpha)
+    return Finding("predictionShape", found.message) if found.answer is drift.Answer.DRIFTED else None
 
 
 def _more_errors(trial: Trial, compare: Comparing) -> Finding | None:

@@ -18,6 +18,7 @@ from modelrollout.judge.samples import Baseline, Predictions
 
 LEAST = 200
 """Predictions below which nothing is said; a baseline needs as many."""
+OWN = "the model's baseline"
 SHAPE_TOLERANCE = 0.10
 """Kolmogorov-Smirnov distance that is tolerated."""
 MOST_EDGES = 20
@@ -77,11 +78,34 @@ def moved(seen: Predictions, baseline: Baseline, tolerance: float, alpha: float)
     return Moved(Answer.CLEAR if answers == {Answer.CLEAR} else Answer.UNDECIDED, away, distance)
 
 
+def comparable(one: Predictions, other: Predictions) -> bool:
+    """Whether the shapes of two can be compared: both are counted, on the same edges."""
+    return bool(one.edges) and one.edges == other.edges and min(sum(one.counts), sum(other.counts)) > 0
+
+
+def apart(one: Predictions, other: Predictions, tolerance: float, alpha: float) -> Moved:
+    """How far the shape of a canary's predictions is from that of stable's, each arm with half of `alpha`."""
+    if not comparable(one, other) or min(sum(one.counts), sum(other.counts)) < LEAST:
+        return Moved(Answer.UNDECIDED, 0.0)
+    kept = _spread_out(len(one.edges))
+    ours, theirs = (_above(arm.counts)[kept] for arm in (one, other))
+    level = alpha / (2 * len(kept))
+    radius = _radius(ours, sum(one.counts), level) + _radius(theirs, sum(other.counts), level)
+    away = np.abs(ours - theirs)
+    answer = _answer(bool((away - radius > tolerance).any()), bool((away + radius < tolerance).all()))
+    distance = float(away.max())
+    message = (
+        f"the shape of the predictions is {distance:.2f} from stable's "
+        f"(limit {tolerance:.2f}, largest difference of the shares above an edge)"
+    )
+    return Moved(answer, 0.0, distance, message)
+
+
 def _said(by_mean: Answer, away: float, tolerance: float, distance: float | None) -> str:
     if by_mean is Answer.DRIFTED or distance is None:
-        return f"predictions moved by {away:+.2g} standard deviations from the model's baseline (limit {tolerance:g})"
+        return f"predictions moved by {away:+.2g} standard deviations from {OWN} (limit {tolerance:g})"
     return (
-        f"the shape of the predictions moved by {distance:.2f} from the model's baseline "
+        f"the shape of the predictions moved by {distance:.2f} from {OWN} "
         f"(limit {SHAPE_TOLERANCE:.2f}, largest difference of the shares above an edge)"
     )
 
@@ -100,11 +124,15 @@ def _shape(seen: Predictions, baseline: Baseline, alpha: float) -> tuple[float |
     kept = _spread_out(len(baseline.edges))
     total = sum(seen.counts)
     above, expected = _above(seen.counts)[kept], _above(baseline.counts)[kept]
-    smoothed = (above * total + 0.5) / (total + 1)  # a share of 0 or 1 would seem to be known exactly
-    radius = mixtures.mean_radius(np.sqrt(smoothed * (1 - smoothed)), total, alpha / len(kept))
+    radius = _radius(above, total, alpha / len(kept))
     away = np.abs(above - expected)
     answer = _answer(bool((away - radius > SHAPE_TOLERANCE).any()), bool((away + radius < SHAPE_TOLERANCE).all()))
     return float(away.max()), answer
+
+
+def _radius(shares: mixtures.Array, total: int, alpha: float) -> mixtures.Array:
+    smoothed = (shares * total + 0.5) / (total + 1)  # a share of 0 or 1 would seem to be known exactly
+    return mixtures.mean_radius(np.sqrt(smoothed * (1 - smoothed)), total, alpha)
 
 
 def _answer(drifted: object, clear: object) -> Answer:

@@ -150,7 +150,7 @@ def observe(evidence: Evidence, origins: Origins, seen: Round, rules: Rules) -> 
         candidate=_counted(known.candidate, candidate, rules),
         stable=_counted(known.stable, stable, rules),
         refusals=known.refusals.plus(_refusals(candidate, stable)),
-        trial=_tried(evidence.trial, Both(seen, candidate, stable, origins), rules),
+        trial=_tried(evidence.trial, Both(seen, candidate, stable, origins, _stand_in(evidence.trial, rules)), rules),
     )
     return after, now
 
@@ -163,12 +163,15 @@ class Both:
     candidate: ArmStratum
     stable: ArmStratum
     origins: Origins
+    frozen: Baseline | None
+    """What stands in for a candidate's own baseline."""
 
     @property
     def baseline(self) -> Baseline | None:
         """The candidate's own, of a process that is counted."""
         counted = self.candidate.pods
-        return next((one.baseline for one in self.seen.candidate if one.baseline and one.pod in counted), None)
+        own = (one.baseline for one in self.seen.candidate if one.baseline and one.pod in counted)
+        return next(own, self.frozen if counted else None)
 
     def stratum(self, *, shared: bool, measured: bool) -> Stratified:
         """As the comparison takes it; `measured` once stable's latency before the rollout is known."""
@@ -197,6 +200,12 @@ def _tallies(arm: ArmStratum, limits_ms: tuple[float, ...]) -> tuple[Tally, Mapp
             if tally.failures or any(slow_there):
                 found[pod] = found[pod] + tally if pod in found else tally
     return whole, found
+
+
+def _stand_in(known: Trial | None, rules: Rules) -> Baseline | None:
+    """None once the candidate's own is known: a scrape that fails does not take it away."""
+    has_own = known is not None and known.baseline not in {None, rules.frozen}
+    return None if has_own else rules.frozen
 
 
 def _tried(known: Trial | None, both: Both, rules: Rules) -> Trial | None:

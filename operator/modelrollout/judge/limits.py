@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from modelrollout.api.spec import Compare, Health, LimitRule, Limits
 from modelrollout.judge.comparing import SHARES, Comparing, comparing
+from modelrollout.judge.samples import Baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,11 @@ class Rules:
     drift: float | None = 2.0
     """Most that predictions may be away from the model's own baseline, in its standard deviations."""
     drift_alpha: float = 0.01 * SHARES["drift"]
-    """Probability of a false alarm about drift over the whole rollout."""
+    """Probability of a false alarm about drift over the whole rollout, for each thing that is drifted from."""
     steady: Comparing | None = None
     """The terms at which stable is judged against itself while nothing rolls out; None where it is not."""
+    frozen: Baseline | None = None
+    """What stable predicted until it was promoted: the baseline of a candidate that carries none."""
     window: bool = False
     """Whether limits hold for each window of requests, instead of being tested."""
 
@@ -66,7 +69,9 @@ def rules(health: Health, epochs: int = 1) -> Rules:
     alpha is divided by their number: `epochs`. The comparison with stable is kept from step to step and needs no
     such division.
     """
-    alpha = (health.compare or Compare()).false_rollback_rate
+    compare = health.compare or Compare()
+    alpha = compare.false_rollback_rate
+    drifts = 1 if compare.prediction_shape is None else 2  # from a baseline, and from stable
     return Rules(
         error_rate=health.limits.error_rate,
         latency=_latency_limits(health.limits),
@@ -75,7 +80,7 @@ def rules(health: Health, epochs: int = 1) -> Rules:
         compare=comparing(health.compare) if health.compare is not None else None,
         steady=comparing(health.compare) if health.compare is not None and health.compare.self_test else None,
         drift=health.limits.prediction_drift,
-        drift_alpha=alpha * SHARES["drift"],
+        drift_alpha=alpha * SHARES["drift"] / drifts,
         window=health.limits.rule is LimitRule.WINDOW,
     )
 

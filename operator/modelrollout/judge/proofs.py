@@ -58,6 +58,7 @@ def missing(evidence: Evidence, rules: Rules) -> Iterator[Missing]:
         yield from (one for one in _absolute(evidence, rules) if one.log_e < compare.proof)
     else:
         yield from _relative(trial, compare)
+        yield from _shape(trial, compare, rules.drift_alpha)
     yield from _drift(trial, rules)
 
 
@@ -92,6 +93,16 @@ def _relative(trial: Trial, compare: Comparing) -> Iterator[Missing]:
         yield Missing(slower, 0.0, 0)
     elif not slowness.is_proof(compare.negligible, compare.proof):
         yield Missing(slower, slowness.log_pass(compare.negligible), slowness.seen.candidate_requests)
+
+
+def _shape(trial: Trial, compare: Comparing, alpha: float) -> Iterator[Missing]:
+    if compare.shape is None:
+        return
+    ours, theirs = trial.predictions, trial.stable.predictions
+    if drift.apart(ours, theirs, compare.shape, alpha).answer is drift.Answer.CLEAR:
+        return
+    edges = "" if drift.comparable(ours, theirs) else " (predictions of both arms on the same edges)"
+    yield Missing(f"a shape of the predictions within {compare.shape:g} of stable's{edges}", 0.0, ours.count)
 
 
 def _absolute(evidence: Evidence, rules: Rules) -> Iterator[Missing]:

@@ -50,6 +50,8 @@ class Report:
     candidate_ms: tuple[Quantile, ...] = ()
     stable_ms: tuple[Quantile, ...] = ()
     moved: drift.Moved | None = None
+    shape: float | None = None
+    """Distance of the shape of the predictions from stable's; None where it is not known."""
     abstains: str = ""
     """Why nothing is compared now; empty when it is."""
     unusable_baseline: str = ""
@@ -72,6 +74,7 @@ def report(evidence: Evidence, rules: Rules) -> Report | None:
         candidate_ms=quantiles(edges, trial.canary.upto.tolist()),
         stable_ms=quantiles(edges, trial.stable.upto.tolist()),
         moved=_drift(trial, rules),
+        shape=drift.apart(trial.predictions, trial.stable.predictions, 1.0, rules.drift_alpha).distance,
         abstains=abstains(evidence, compare) if compare is not None else "",
         unusable_baseline=drift.unusable(trial.baseline) if trial.baseline is not None else "",
         stable_error_rate=trial.stable.errors / max(1, trial.stable.requests),

@@ -133,6 +133,7 @@ class Driver:
             packed=ledger.packed,
             compared=ledger.compared,
             report=ledger.report,
+            predicted=ledger.predicted,
             tested=ledger.steady.tested,
             registries=self._registries(),
             alias=self._alias(),
