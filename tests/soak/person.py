@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ PLAIN: Spec = {
 
 
 def canary(*weights: int, pause: Spec | None = None) -> Spec:
-    steps = [{"weight": weight} | ({"pause": {}} if pause is not None else {}) for weight in weights]
+    steps: list[Spec] = [{"weight": weight} | ({"pause": {}} if pause is not None else {}) for weight in weights]
     return {"canary": {"steps": steps}, "blueGreen": None}
 
 
@@ -120,7 +121,7 @@ class Person:
             self._ordered += 1
             number = str(self._ordered)
             await self.rollout.command(verb, revision, number)
-            await self.seen.until(f"{verb} is answered", lambda now, n=number: _answered(now, n), COURSE_SECONDS)
+            await self.seen.until(f"{verb} is answered", _answered(number), COURSE_SECONDS)
             if self.seen.status["lastCommand"]["outcome"] == "Done":
                 return
             await asyncio.sleep(1)
@@ -165,5 +166,5 @@ def _tried(status: Object) -> dict[str, str]:
     return tried | ({candidate["version"]: ""} if candidate else {})
 
 
-def _answered(now: Seen, number: str) -> bool:
-    return bool((now.status.get("lastCommand") or {}).get("id") == number)
+def _answered(number: str) -> Callable[[Seen], bool]:
+    return lambda now: (now.status.get("lastCommand") or {}).get("id") == number
