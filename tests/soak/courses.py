@@ -66,7 +66,7 @@ async def reverted(one: Person) -> Owed:
     await one.wait_a_little()
     serving = one.serving[-1]
     await one.change(model=one.models[serving])
-    return Owed(serving, serving, "Promoted")
+    return Owed(serving)
 
 
 async def aborted(one: Person) -> Owed:

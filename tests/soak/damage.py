@@ -208,8 +208,9 @@ class Damage:
         """Break one thing after the other until it is stopped."""
         while not await self._stopped_within(self._scene.dice.uniform(*MOMENTS_SECONDS)):
             kind = self._deck.deal()
+            began = self._notes.minutes
             if where := await self._done(FAULTS[kind][0]):
-                self._notes.fault(kind, where)
+                self._notes.fault(kind, f"{where} (began at {began:.2f} min)")
 
     async def _done(self, fault: Fault) -> str:
         try:

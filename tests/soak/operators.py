@@ -110,6 +110,11 @@ class Operators:
             f"memory grows by {grown:.2f} KiB a minute (limit {MOST.slope:g}) and is at most {most / 1024:.1f} MiB",
             f"{len(self.lives)} lives of processes, the longest seen warm for {growth.span(self.memory):.1f} minutes",
             f"tasks of a leader {_range(self.lives, leads=True)}, of a standby {_range(self.lives, leads=False)}",
+            *(
+                _told(life, looks)
+                for life, looks in self.lives.items()
+                if len(_without_beginning(looks)) >= growth.WARM
+            ),
         ]
 
     def hoards(self) -> list[str]:
@@ -137,6 +142,13 @@ def numbers(page: str) -> Mapping[str, float] | None:
 
 def _without_beginning(looks: Sequence[Look]) -> list[Look]:
     return [one for one in looks if one.minute - looks[0].minute >= WARM_MINUTES]
+
+
+def _told(life: Life, looks: Sequence[Look]) -> str:
+    """One life, in five looks spread over it."""
+    sizes = ", ".join(f"{looks[(len(looks) - 1) * part // 4].kib / 1024:.1f}" for part in range(5))
+    role = "leads" if life.leads else "stands by"
+    return f"  {life.pod} {role} from {looks[0].minute:.1f} to {looks[-1].minute:.1f} min: {sizes} MiB"
 
 
 def _range(lives: Mapping[Life, Sequence[Look]], *, leads: bool) -> str:

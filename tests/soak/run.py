@@ -1,8 +1,10 @@
 """A soak from nothing to nothing: the operator with two replicas, a namespace of its own, and both taken away again."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from e2e.breaking import two_replicas
 from soak.patient import Patient
@@ -20,9 +22,21 @@ async def played(tools: Programs, seconds: float, seed: int) -> tuple[Soak, list
         await install_store(cluster, tools)
         async with two_replicas(tools), _namespace(cluster) as namespace:
             soak = Soak(tools, cluster, seed)
-            return soak, await soak.run(namespace, seconds)
+            with _stopped_by_a_signal(soak):
+                return soak, await soak.run(namespace, seconds)
     finally:
         await cluster.close()
+
+
+@contextmanager
+def _stopped_by_a_signal(soak: Soak) -> Iterator[None]:
+    """SIGTERM ends it before its time, and in good order."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, soak.stop)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 @asynccontextmanager

@@ -42,6 +42,11 @@ class Soak:
         self._tools = tools
         self._cluster = cluster
         self._seed = seed
+        self._enough = False
+
+    def stop(self) -> None:
+        """Begin nothing more, before its time."""
+        self._enough = True
 
     async def run(self, namespace: str, seconds: float) -> list[str]:
         """Play for so many seconds, and then until what is under way has ended; gives what is wrong."""
@@ -81,7 +86,7 @@ class Soak:
         """One course after the other; a rollout that is stuck is left as it is, for somebody to look at."""
         deck = Deck({name: course.share for name, course in COURSES.items()}, one.dice)
         try:
-            while time.monotonic() < ends:
+            while time.monotonic() < ends and not self._enough:
                 await self._course(one, deck.deal())
         except (Late, ApiError) as error:
             self.notes.blame("; ".join([str(error), *getattr(error, "__notes__", ())]))
