@@ -88,9 +88,15 @@ faults: install  ## the simulated faults at every point, not a sample of them
 
 MINUTES ?= 120
 SEED ?= 1
-.PHONY: soak
-soak: install  ## random rollouts under random faults, simulated: MINUTES=120 SEED=1
-	PYTHONPATH=operator:tests $(BIN)/python -m faults.soak --minutes $(MINUTES) --seed $(SEED)
+.PHONY: soak soak-simulated soak-cluster
+soak: install models  ## random rollouts under random faults, simulated and on the cluster at once: MINUTES=120 SEED=1
+	$(MAKE) --keep-going --jobs=2 soak-simulated soak-cluster
+
+soak-simulated: install  ## its first half alone, which needs no cluster
+	PYTHONPATH=operator:tests nice -n 19 $(BIN)/python -m faults.soak --minutes $(MINUTES) --seed $(SEED) | sed -u 's/^/simulated  /'
+
+soak-cluster: install models  ## its other half alone; KEEP=1 keeps the cluster
+	MINUTES=$(MINUTES) SEED=$(SEED) $(BIN)/python tests/suites.py soak | sed -u 's/^/cluster    /'
 
 .PHONY: check
 check: lint types layers verify fast  ## what every commit passes: lint, types, layers, generated files, fast tests

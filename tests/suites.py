@@ -81,14 +81,18 @@ COMPARED = Suite(
     "compared latencies, a registry", 5, (pytest(*SLOWEST, "-m", "cluster and alone and not long", *QUIET),)
 )
 LONG_FAST = Suite("long without a cluster", 15, (pytest("-n", "2", "-m", "long and not cluster", "tests"),))
-LONG = Suite("long end to end", 60, (pytest("-m", "cluster and long", "tests/e2e"),))
+LONG = Suite("long end to end", 70, (pytest("-m", "cluster and long", "tests/e2e"),))
 BENCH = Suite("fault to safe", 20, ((PYTHON, "bench/fault_to_safe.py"),))
+MINUTES = os.environ.get("MINUTES", "120")
+SOAKING = (PYTHON, "-m", "soak", "--minutes", MINUTES, "--seed", os.environ.get("SEED", "1"))
+SOAK = Suite("soak", round(float(MINUTES)) + 15, (("env", "PYTHONPATH=local-cluster:tests", *SOAKING),))
 DEMO = Suite("demo", 6, ((PYTHON, "examples/demo/demo.py"),))
 
 PLANS = {
     "test": (CHECKS, FAST, SERVING, UP, END_TO_END, FAULTS, COMPARED),
     "long": (LONG_FAST, UP, LONG),
     "bench": (UP, BENCH),
+    "soak": (UP, SOAK),
     "demo": (UP, DEMO),
 }
 

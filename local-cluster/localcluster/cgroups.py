@@ -2,8 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from localcluster.places import CGROUP
@@ -57,9 +57,23 @@ def kill_pod(uid: str, root: Path = ROOT) -> None:
 
     What the kubelet makes of it is its own affair: it starts the containers again.
     """
+    _signal(uid, signal.SIGKILL, root)
+
+
+@contextmanager
+def stopped_pod(uid: str, root: Path = ROOT) -> Iterator[None]:
+    """Run a block while one pod's processes stand still (SIGSTOP)."""
+    _signal(uid, signal.SIGSTOP, root)
+    try:
+        yield
+    finally:
+        _signal(uid, signal.SIGCONT, root)
+
+
+def _signal(uid: str, what: signal.Signals, root: Path) -> None:
     for pid in _pids([group for group in our_groups(root) if f"pod{uid}" in group.parts]):
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, what)
 
 
 def kill_pods() -> None:

@@ -5,7 +5,15 @@ Callables are handed out, so that no other part knows the library. One registry 
 
 from collections.abc import Callable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from modelrollout.api.status import ModelRolloutStatus, Phase
@@ -22,6 +30,7 @@ class Metrics:
         # A time of birth beside each counter would double the page, and nobody asks for it.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry if registry is not None else CollectorRegistry()
+        ProcessCollector(registry=self._registry)
         self._gauged: set[tuple[str, str]] = set()
         self._reconciles = self._counter("reconciles_total", "Turns of the loop, by result", ["result"])
         self._seconds = Histogram(

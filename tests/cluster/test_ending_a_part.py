@@ -12,6 +12,7 @@ from localcluster import cgroups, parts, pieces
 from localcluster.places import CGROUP, NodePlaces, Places
 from localcluster.processes import Part, find_ours, kill_ours, parts_running, start
 from localcluster.saying import ClusterError
+from localcluster.shell import wait_until
 
 
 @pytest.fixture
@@ -54,22 +55,40 @@ def test_a_part_that_runs_is_not_started_twice(where: Places) -> None:
         pieces.begin(where, "etcd")
 
 
-def test_one_pod_is_killed_and_its_neighbour_is_not(tmp_path: Path) -> None:
+@pytest.fixture
+def pods(tmp_path: Path) -> Iterator[dict[str, "subprocess.Popen[bytes]"]]:
+    """Two programs, in the groups of two pods."""
     (tmp_path / "cgroup.controllers").touch()
     programs = {name: subprocess.Popen(["sleep", "600"]) for name in ("pod0a-1b", "pod2c-3d")}
-    try:
-        for name, program in programs.items():
-            container = tmp_path / CGROUP / "kubepods" / "burstable" / name / "c0ffee"
-            container.mkdir(parents=True)
-            (container / "cgroup.procs").write_text(f"{program.pid}\n")
-        cgroups.kill_pod("0a-1b", tmp_path)
+    for name, program in programs.items():
+        container = tmp_path / CGROUP / "kubepods" / "burstable" / name / "c0ffee"
+        container.mkdir(parents=True)
+        (container / "cgroup.procs").write_text(f"{program.pid}\n")
+    yield programs
+    for program in programs.values():
+        program.kill()
+        program.wait()
 
-        assert programs["pod0a-1b"].wait(30) == -signal.SIGKILL
-        assert programs["pod2c-3d"].poll() is None
-    finally:
-        for program in programs.values():
-            program.kill()
-            program.wait()
+
+def test_one_pod_is_killed_and_its_neighbour_is_not(pods: dict[str, "subprocess.Popen[bytes]"], tmp_path: Path) -> None:
+    cgroups.kill_pod("0a-1b", tmp_path)
+
+    assert pods["pod0a-1b"].wait(30) == -signal.SIGKILL
+    assert pods["pod2c-3d"].poll() is None
+
+
+def test_one_pod_stands_still_for_a_while_and_its_neighbour_does_not(
+    pods: dict[str, "subprocess.Popen[bytes]"], tmp_path: Path
+) -> None:
+    with cgroups.stopped_pod("0a-1b", tmp_path):
+        wait_until(lambda: state_of(pods["pod0a-1b"].pid) == "T", "it stands still", seconds=30)
+        assert state_of(pods["pod2c-3d"].pid) != "T"
+    wait_until(lambda: state_of(pods["pod0a-1b"].pid) != "T", "it goes on", seconds=30)
+
+
+def state_of(pid: int) -> str:
+    """The letter of a process's state: T stands still."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
 
 
 def test_what_everything_stands_on_is_left_alone(where: Places) -> None:

@@ -28,18 +28,19 @@ class AuditLog:
     def of(cls, tools: Programs) -> "AuditLog":
         return cls(tools.places.node.audit_log)
 
-    def writes(self, namespace: str, resource: str) -> list[Write]:
-        """Writes to objects of one kind in a namespace since the log was opened; subresources count too."""
+    def writes(self, namespace: str, resource: str = "") -> list[Write]:
+        """Writes to objects of a namespace, of one kind or of all, since the log was opened; subresources count too."""
         with self._path.open("rb") as file:
             file.seek(self._begin)
             entries = [json.loads(line) for line in file if line.endswith(b"\n")]
         found = []
         for entry in entries:
             target = entry.get("objectRef") or {}
-            if target.get("resource") != resource or target.get("namespace") != namespace:
+            kind = target.get("resource", "")
+            if kind != (resource or kind) or target.get("namespace") != namespace:
                 continue
             if entry["verb"] in WRITES and entry["stage"] == "ResponseComplete":
-                found.append(Write(entry["verb"], resource, target.get("name", ""), entry["user"]["username"]))
+                found.append(Write(entry["verb"], kind, target.get("name", ""), entry["user"]["username"]))
         return found
 
 

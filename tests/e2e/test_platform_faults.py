@@ -5,22 +5,22 @@ would have without.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Sequence
 
 import pytest
 from e2e.acts import candidate, roll_out, serving, stays
+from e2e.breaking import evict, inside, kill, leaders, processes, taken_away, two_replicas
 from e2e.specs import spec
-from e2e.steadily import course, ended, good, patiently, through
+from e2e.steadily import course, ended, good, through
 
-from localcluster import cgroups, pieces
+from localcluster import pieces
 from localcluster.places import NODE_NAME
 from modelrollout.traffic.records import Kind
 from modelrollout.traffic.summary import losses
-from stage.kube import NOT_FOUND, ApiError, Cluster, Object, path_of
-from stage.operator import NAMESPACE, RELEASE, install_operator, operator_pods, operator_ready
+from stage.kube import Cluster, Object
+from stage.operator import operator_pods, operator_ready
 from stage.programs import Programs
-from stage.rollout import Rollout, ready, restarts
+from stage.rollout import Rollout, ready
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -28,34 +28,6 @@ ETCD_SECONDS = 20.0
 BLIND_SECONDS = 90.0
 """A watch goes on for 20 s after its right was taken away; a view is too old to go on from 60 s later."""
 LITTLE_MEMORY = 256 * 2**20
-TOO_MANY_REQUESTS = 429
-ROLE = path_of("rbac.authorization.k8s.io/v1", "ClusterRole", "", RELEASE)
-
-
-@asynccontextmanager
-async def inside(block: AbstractContextManager[None]) -> AsyncIterator[None]:
-    """Stay inside a block that starts and stops programs, without holding up the requests that go on meanwhile."""
-    await asyncio.to_thread(block.__enter__)
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(block.__exit__, None, None, None)
-
-
-async def processes(cluster: Cluster) -> set[tuple[str, int]]:
-    """The operator's pods with the restarts of their containers: the same set means the same processes."""
-    pods = await patiently(lambda: operator_pods(cluster), "the operator's pods can be listed")
-    return {(pod["metadata"]["uid"], restarts(pod)) for pod in pods}
-
-
-@asynccontextmanager
-async def two_replicas(tools: Programs) -> AsyncIterator[None]:
-    """As the chart installs it; then one again, as the other tests have it."""
-    await install_operator(tools, "replicas=2")
-    try:
-        yield
-    finally:
-        await install_operator(tools)
 
 
 @pytest.mark.parametrize("part", ["kube-apiserver", "kubelet"])
@@ -83,27 +55,6 @@ async def test_etcd_is_gone_for_twenty_seconds_in_the_middle_of_a_rollout(prepar
     assert await processes(churn.cluster) == before
 
 
-async def kill(cluster: Cluster, pods: Sequence[Object]) -> list[str]:
-    """End pods of the operator with no chance to tidy up, and for good; gives their uids.
-
-    A deletion, however forced, gives a container 2 s; and a container that is killed again and again would be started
-    again ever later.
-    """
-    uids = [pod["metadata"]["uid"] for pod in pods]
-    for pod, uid in zip(pods, uids, strict=True):
-        await asyncio.to_thread(cgroups.kill_pod, uid)
-        path = path_of("v1", "Pod", NAMESPACE, pod["metadata"]["name"])
-        await cluster.delete(path, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"})
-    return uids
-
-
-async def leaders(cluster: Cluster) -> list[Object]:
-    """The pod that holds the Lease, unless it is gone."""
-    lease = await cluster.get(path_of("coordination.k8s.io/v1", "Lease", NAMESPACE, RELEASE))
-    holder = lease["spec"].get("holderIdentity")
-    return [pod for pod in await operator_pods(cluster) if pod["metadata"]["name"] == holder]
-
-
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("replicas", [1, 2])
 async def test_the_operator_is_killed_at_random_moments_of_ten_rollouts(
@@ -128,18 +79,6 @@ async def test_the_operator_is_killed_at_random_moments_of_ten_rollouts(
     assert done.lost == []
     assert done.outcomes == done.expected
     assert len(killed) >= len(done.outcomes)
-
-
-async def evict(cluster: Cluster, namespace: str, pod: str) -> bool:
-    """Ask for an eviction; gives whether the budget allows it."""
-    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
-    try:
-        await cluster.post(f"{path_of('v1', 'Pod', namespace, pod)}/eviction", body)
-    except ApiError as error:
-        if error.status not in {NOT_FOUND, TOO_MANY_REQUESTS}:
-            raise
-        return False
-    return True
 
 
 async def test_pods_are_evicted_through_the_api_in_the_middle_of_a_rollout(
@@ -189,24 +128,6 @@ async def test_pods_are_evicted_by_a_kubelet_under_pressure_and_come_back(
         obj = await churn.until_condition("Ready", 300)
     assert obj["status"]["stable"]["revision"] == now.revision
     assert [entry["outcome"] for entry in obj["status"]["history"]] == ["Promoted"]
-
-
-def without(rules: Sequence[Object], kind: str, verbs: set[str]) -> list[Object]:
-    """Rules that let an account do all but this; a rule that lets it do nothing is no valid one."""
-    less = [rule | {"verbs": [one for one in rule["verbs"] if one not in verbs]} for rule in rules]
-    merged = [new if kind in old["resources"] else old for old, new in zip(rules, less, strict=True)]
-    return [rule for rule in merged if rule["verbs"]]
-
-
-@asynccontextmanager
-async def taken_away(cluster: Cluster, kind: str, *verbs: str) -> AsyncIterator[None]:
-    """The operator without a right while the block runs."""
-    rules = (await cluster.get(ROLE))["rules"]
-    await cluster.merge(ROLE, {"rules": without(rules, kind, set(verbs))})
-    try:
-        yield
-    finally:
-        await cluster.merge(ROLE, {"rules": rules})
 
 
 async def test_the_right_to_move_traffic_is_taken_away_in_the_middle_of_a_rollout_and_given_back(

@@ -1,4 +1,4 @@
-"""Random rollouts under a seeded plan of faults, at full speed for a given time: `make soak MINUTES=120 SEED=1`.
+"""Random rollouts under a seeded plan of faults, simulated at full speed: `make soak-simulated MINUTES=120 SEED=1`.
 
 One world lives from the beginning to the end, so whatever the operator or its libraries hoard shows: memory must have
 a slope of about 0, the number of tasks must stay, every invariant must hold at every write.
@@ -19,6 +19,7 @@ from faults.stories import asking
 from faults.trials import closed
 from faults.watchman import Rules
 from faults.world import Setting, World
+from soak import growth
 
 from modelrollout.simulation.behaviours import Behaviour
 
@@ -35,12 +36,9 @@ REMEMBERED = 50
 """Rollouts for which a model keeps its behaviour; older ones are good."""
 EVERY = 20
 """Rollouts between two looks at memory and tasks."""
-WARM = 5
-"""Looks that the slope needs at least. It is taken over the later half of them: caches fill first."""
-MOST_GROWTH = 0.5
-"""KiB a rollout that count as none."""
-NOISE_KIB = 1024.0
-"""What the memory of a process wanders by itself."""
+MOST = growth.Limit(slope=0.5, noise=1024.0)
+"""KiB a rollout, and KiB in all, that count as no growth."""
+MORE_TASKS = 2
 
 
 def everything(seed: int) -> Plan:
@@ -98,18 +96,13 @@ class Soak:
 
     @property
     def later(self) -> list[tuple[int, float]]:
-        """The looks over which growth is measured."""
+        """The looks over which growth is measured: caches fill first."""
         return self.memory[len(self.memory) // 2 :]
 
     @property
     def slope(self) -> float:
-        """KiB a rollout, by least squares; 0 for a few looks."""
-        points = self.later
-        if len(points) < WARM:
-            return 0.0
-        mean_x, mean_y = (sum(one[axis] for one in points) / len(points) for axis in (0, 1))
-        spread = sum((x - mean_x) ** 2 for x, _ in points)
-        return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+        """KiB a rollout; 0 for a few looks."""
+        return growth.slope([self.later])
 
     def lines(self, minutes: float) -> list[str]:
         """What is said at the end."""
@@ -120,15 +113,15 @@ class Soak:
             "checked invariants": TOTAL.invariants.total(),
         }
         each_minute = ", ".join(f"{count / minutes:,.0f} {what}" for what, count in counts.items())
-        grows = f"memory grows by {self.slope:.3f} KiB a rollout (limit {MOST_GROWTH})"
+        grows = f"memory grows by {self.slope:.3f} KiB a rollout (limit {MOST.slope})"
         return [f"\n{minutes:g} minutes; a minute: {each_minute}", f"{grows}; tasks {sorted(set(self.tasks))}"]
 
     def hoards(self) -> list[str]:
         """What grows that should not."""
         found = []
-        if self.slope > MOST_GROWTH and self.slope * (self.later[-1][0] - self.later[0][0]) > NOISE_KIB:
+        if growth.grows([self.later], MOST):
             found.append(f"memory grows by {self.slope:.2f} KiB a rollout")
-        if len(self.tasks) > WARM and max(self.tasks[WARM:]) > max(self.tasks[:WARM]) + 2:
+        if growth.more_than_at_first(self.tasks, MORE_TASKS):
             found.append(f"tasks grow: {self.tasks[0]} at first, {max(self.tasks)} later")
         return found
 

@@ -170,8 +170,14 @@ def test_a_container_that_starts_again_in_its_pod_goes_on_at_once() -> None:
     assert play(story) <= 0.1
 
 
-@pytest.mark.parametrize("trouble", [{"hangs": True}, {"away": Unavailable("down")}], ids=["hangs", "fails"])
-def test_a_leader_that_cannot_renew_stops_at_its_deadline_and_leads_again_afterwards(trouble: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [({"hangs": True}, "no answer within 3 s"), ({"away": Unavailable("down")}, "down")],
+    ids=["hangs", "fails"],
+)
+def test_a_leader_that_cannot_renew_stops_at_its_deadline_and_leads_again_afterwards(
+    trouble: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def story(replicas: Replicas) -> tuple[float, float]:
         only = replicas.start("a")
         await replicas.leader()
@@ -194,6 +200,7 @@ def test_a_leader_that_cannot_renew_stops_at_its_deadline_and_leads_again_afterw
     stopped, again = play(story)
     assert 8 <= stopped <= 10
     assert again <= 5
+    assert f"the Lease cannot be renewed: {said}" in caplog.messages
 
 
 def test_a_leader_that_was_paused_may_not_write_when_it_wakes() -> None:

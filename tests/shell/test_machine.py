@@ -207,15 +207,17 @@ class Away(Alone):
     renewed = 60.0
 
 
-async def test_it_tells_who_leads_how_old_each_watch_is_and_how_often_was_listed() -> None:
+async def test_it_tells_who_leads_how_many_tasks_it_has_and_how_old_each_watch_is_and_how_often_was_listed() -> None:
     async with serving() as api, connected(api) as kube:
         metrics = Metrics()
         parts = Machine(Settings(host="127.0.0.1", port=0), Outside(kube, metrics, lambda _: None))
         text = metrics.text().decode()
+        tasks = len(asyncio.all_tasks())
         await parts.stop()
 
     kinds = ["deployments", "modelrollouts", "pods"]
     assert "modelrollout_leader 1.0" in text
+    assert f"modelrollout_tasks {tasks:.1f}" in text
     assert [kind for kind in kinds if f'modelrollout_watch_age_seconds{{kind="{kind}"}}' in text] == kinds
     assert [kind for kind in kinds if f'modelrollout_lists{{kind="{kind}"}} 0.0' in text] == kinds
 

@@ -92,6 +92,13 @@ async def test_metrics_are_served_as_prometheus_reads_them() -> None:
     assert "modelrollout_queue_depth 7.0" in text
 
 
+def test_the_process_tells_its_memory_and_when_it_began() -> None:
+    told = {line.partition(" ")[0]: float(line.partition(" ")[2]) for line in lines(Metrics(), "process_")}
+
+    assert told["process_resident_memory_bytes"] > 2**20
+    assert told["process_start_time_seconds"] > 0
+
+
 def test_what_happens_is_counted_by_its_result() -> None:
     metrics = Metrics()
     metrics.reconciled("ok", 0.01)

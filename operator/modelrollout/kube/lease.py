@@ -111,7 +111,8 @@ class Elector:
                 wait = self._timing.renew if leads else self._timing.poll
             except (KubeError, TimeoutError) as error:
                 self._held = None
-                log.log(logging.WARNING if self.leads else logging.DEBUG, "the Lease cannot be renewed: %s", error)
+                why = str(error) or f"no answer within {self._timing.request:g} s"
+                log.log(logging.WARNING if self.leads else logging.DEBUG, "the Lease cannot be renewed: %s", why)
             await asyncio.sleep(wait * random.uniform(0.8, 1.0))  # noqa: S311  # spreads load, keeps no secret
 
     async def gained(self) -> None:

@@ -1,5 +1,6 @@
 """What the operator can be asked about itself at any moment: gauges that are read when Prometheus asks."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -41,6 +42,7 @@ def follow(one: Running, metrics: Metrics) -> None:
             "event_loop_lag_seconds": lambda: one.health.lag,
             "leader": lambda: one.turns.leads,
             "leader_terms": lambda: one.turns.terms,
+            "tasks": lambda: len(asyncio.all_tasks()),
         }
     )
     kinds = {reflector.scope.resource.plural for reflector in one.reflectors}
