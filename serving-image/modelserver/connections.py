@@ -17,6 +17,7 @@ import random
 import termios
 from array import array
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import httptools
@@ -54,6 +55,8 @@ class Door:
         self.hot: dict[bytes, Take] = {path.encode(): take for path, take in predictor.paths().items()}
         self.date = b""
         """The date header, with its line end."""
+        self.newest = -inf
+        """When the last connection was made, by the loop's clock."""
 
 
 class HalfClosing(asyncio.Transport):
@@ -117,6 +120,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(HalfClosing(transport, self.loop))
+        self.door.newest = self._made_at
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport.lost()

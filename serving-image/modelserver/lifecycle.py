@@ -15,7 +15,7 @@ from modelserver.failures import Cause, StartError
 from modelserver.health import Health
 from modelserver.health_app import HealthApp, listen
 from modelserver.metrics import Metrics
-from modelserver.serving import Serving
+from modelserver.serving import MOST, Serving
 from modelserver.settings import Settings
 from modelserver.state import Phase, State
 
@@ -72,8 +72,8 @@ async def _until_the_end(
         return False
     state.drain()
     serving.drain()
-    logger.info("SIGTERM: unready, draining for %g s", state.settings.drain_s)
-    longest = state.settings.drain_s + state.settings.request_timeout_s + STOP_GRACE_S
+    logger.info("SIGTERM: unready, draining for %g s or longer", state.settings.drain_s)
+    longest = MOST * state.settings.drain_s + state.settings.request_timeout_s + STOP_GRACE_S
     await asyncio.wait({ended}, timeout=longest)
     if not ended.done():
         logger.error("the predict path hangs: leaving it behind after %g s", longest)

@@ -28,6 +28,8 @@ KEEP_ALIVE_S = 120
 """Longer than clients keep idle connections: the side that gives up first should be the client's."""
 BACKLOG = 2048
 LOOK_EVERY_S = 0.02
+QUIET, MOST = 0.4, 4.0
+"""As parts of the drain: for how long nobody new may have come, and how long it is at most."""
 
 
 class Serving(threading.Thread):
@@ -74,7 +76,7 @@ class Serving(threading.Thread):
         logger.info("ready: %s", self._state.settings.uri)
         clock = asyncio.create_task(_every_second(port, door))
         await self._drain.wait()
-        await self._leave(server, port)
+        await self._leave(server, port, door)
         clock.cancel()
 
     async def _listen(self, app: App, port: ServerState, door: Door) -> asyncio.AbstractServer:
@@ -85,9 +87,12 @@ class Serving(threading.Thread):
             lambda: Connection(config, port, loop, door), sock=self._listener, backlog=BACKLOG
         )
 
-    async def _leave(self, server: asyncio.AbstractServer, port: ServerState) -> None:
+    async def _leave(self, server: asyncio.AbstractServer, port: ServerState, door: Door) -> None:
         """Go on answering while endpoints move (each answer ends its connection), then finish, then close the idle."""
-        await asyncio.sleep(self._state.settings.drain_s)
+        began = self._loop.time()
+        drain_s = self._state.settings.drain_s
+        while (left := closes_at(began, door.newest, drain_s) - self._loop.time()) > 0:  # noqa: ASYNC110 - until a time
+            await asyncio.sleep(left)
         deadline = self._loop.time() + self._state.settings.request_timeout_s + LINGER_S
         # Behind a slow model clients may still wait to be accepted: closing the listener would reset them.
         while _busy(port) and self._loop.time() < deadline:  # noqa: ASYNC110 - they are many, and no event tells
@@ -99,6 +104,14 @@ class Serving(threading.Thread):
             await asyncio.sleep(LOOK_EVERY_S)
         if cut_off := _busy(port):
             logger.error("%d requests were cut off: they were not done in time", len(cut_off))
+
+
+def closes_at(began: float, newest: float, drain_s: float) -> float:
+    """When the port may close: after the drain, or later while somebody's node has not heard yet and sends new clients.
+
+    All in seconds of one clock: when the drain began, when the newest connection was made, and the drain's length.
+    """
+    return min(max(began + drain_s, newest + QUIET * drain_s), began + MOST * drain_s)
 
 
 def _open(port: ServerState) -> list[Connection]:

@@ -50,7 +50,8 @@ class Settings(BaseModel):
     request_timeout_s: float = Field(10.0, gt=0, validation_alias="MODEL_REQUEST_TIMEOUT")
     """Seconds after which a request counts as an error, answered or not."""
     drain_s: float = Field(5.0, ge=0, validation_alias="MODEL_DRAIN_SECONDS")
-    """Seconds from SIGTERM on in which requests are still accepted, so that endpoints have time to move."""
+    """Seconds from SIGTERM on in which requests are still accepted, so that endpoints have time to move; up to four
+    times as many while new clients are still sent here."""
     max_bytes: int = Field(4 * GIB, gt=0, validation_alias="MODEL_MAX_BYTES")
     """Largest artifact that is loaded, in bytes."""
     cache_dir: Path | None = Field(None, validation_alias="MODEL_CACHE_DIR")

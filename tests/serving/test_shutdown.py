@@ -5,9 +5,13 @@ import json
 import signal
 import time
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
+import pytest
 from serving.processes import KeepAlive, LostError, Running, running, started
+
+from modelserver.serving import closes_at
 
 DRAIN_S = 1.5
 ENDPOINTS_MOVE_S = 0.5
@@ -94,6 +98,32 @@ async def test_what_is_in_flight_at_the_end_of_the_drain_is_answered(
         answers = await asyncio.gather(*asked)
 
         assert [(answer.status, answer.closes) for answer in answers] == [(200, True)] * 5
+        assert await asyncio.to_thread(server.process.wait, 20) == 0
+
+
+@pytest.mark.parametrize(
+    ("newest", "closes"),
+    [
+        pytest.param(-inf, 105.0, id="nobody came"),
+        pytest.param(102.0, 105.0, id="nobody came for long"),
+        pytest.param(104.5, 106.5, id="somebody came a moment ago"),
+        pytest.param(119.0, 120.0, id="they come for ever"),
+    ],
+)
+def test_the_port_stays_open_while_new_clients_are_still_sent_to_it(newest: float, closes: float) -> None:
+    assert closes_at(100.0, newest, 5.0) == closes
+
+
+async def test_clients_that_a_slow_node_still_sends_after_the_drain_are_answered(models: Path) -> None:
+    with running(models / "v2.onnx", MODEL_DRAIN_SECONDS="2.5") as server:
+        server.process.send_signal(signal.SIGTERM)
+        ends = time.monotonic() + 4
+        while time.monotonic() < ends:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"GET /ready HTTP/1.1\r\nhost: s\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 503")
+            writer.close()
+
         assert await asyncio.to_thread(server.process.wait, 20) == 0
 
 
