@@ -46,8 +46,8 @@ def grows(lives: Sequence[Points], limit: Limit) -> bool:
 
 
 def more_than_at_first(counts: Sequence[int], leeway: int) -> bool:
-    """Whether a number of things, such as tasks, is larger later than in its first looks."""
-    return len(counts) > WARM and max(counts[WARM:]) > max(counts[:WARM]) + leeway
+    """Whether more things, such as tasks, stay than the first looks had. Those of one look have come and gone."""
+    return len(counts) >= 2 * WARM and min(counts[-WARM:]) > max(counts[:WARM]) + leeway
 
 
 def _told(lives: Sequence[Points]) -> list[Points]:

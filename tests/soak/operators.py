@@ -126,7 +126,7 @@ class Operators:
             counts = [one.tasks for one in looks]
             if growth.more_than_at_first(counts, MORE_TASKS):
                 found.append(
-                    f"tasks of {life.pod} grow: at most {max(counts[: growth.WARM])} at first, {max(counts)} later"
+                    f"tasks of {life.pod} grow: at most {max(counts[: growth.WARM])} at first, {counts[-1]} at last"
                 )
         return found
 

@@ -111,7 +111,7 @@ def lives(grows_by: float, tasks: int) -> Operators:
 def test_an_operator_that_grows_is_wrong() -> None:
     assert lives(grows_by=10, tasks=0).hoards() == []
     assert lives(grows_by=100, tasks=0).hoards() == ["the operator's memory grows by 100.00 KiB a minute"]
-    assert lives(grows_by=0, tasks=3).hoards() == ["tasks of operator-1 grow: at most 40 at first, 55 later"]
+    assert lives(grows_by=0, tasks=3).hoards() == ["tasks of operator-1 grow: at most 40 at first, 55 at last"]
 
 
 def test_four_numbers_are_read_of_a_page_of_metrics_and_nothing_of_another_page() -> None:
