@@ -215,4 +215,3 @@ def test_a_model_without_a_baseline_is_held_to_what_the_one_before_predicted() -
     kept = found.world.resource.status.baseline
     assert kept is not None
     assert kept.mean == pytest.approx(0.5, abs=0.01)
-    assert not kept.edges

@@ -96,8 +96,7 @@ def test_it_has_to_be_shown_before_a_model_passes() -> None:
 
 
 def test_a_model_without_a_baseline_is_held_to_what_stable_predicted() -> None:
-    before = baseline(scores(3, 2000))
-    rules = replace(comparing(compare=None), frozen=before)
+    rules = replace(comparing(compare=None), frozen=judge.Baseline(2000, 0.5, 0.38))
     far = side(scores(1, 900) + 3, with_edges=False)
 
     found = judge.verdict(judged(far, side(scores(2, 900)), rules), rules).candidate

@@ -342,10 +342,6 @@ class Frozen(Block):
     """Their mean."""
     deviation: float
     """Their standard deviation."""
-    edges: list[float] = Field(default_factory=list)
-    """Edges of their buckets."""
-    counts: list[int] = Field(default_factory=list)
-    """Predictions per bucket."""
 
 
 class SelfTest(Block):

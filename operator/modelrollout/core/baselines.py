@@ -1,4 +1,8 @@
-"""What a model predicted until it was promoted: the baseline for a candidate whose own artefact carries none."""
+"""What a model predicted until it was promoted: the baseline for a candidate whose own artefact carries none.
+
+Only mean and spread: requests change over the weeks between two models, and the shape of predictions with them. A
+tolerance of two standard deviations bears that; ten percentage points at any edge would take healthy models back.
+"""
 
 import math
 
@@ -8,9 +12,6 @@ from modelrollout.core.turn import Turn
 from modelrollout.judge import drift
 from modelrollout.judge.samples import Baseline
 
-MOST_EDGES = 100
-"""A status has room for the counts of so many; with more of them the mean alone is kept."""
-
 
 def frozen(turn: Turn, candidate: Candidate) -> Frozen | None:
     """The candidate's predictions as its bake ends; None for too few or one value, and where nothing was baked."""
@@ -19,15 +20,6 @@ def frozen(turn: Turn, candidate: Candidate) -> Frozen | None:
         return None
     mean = seen.total / seen.count
     deviation = math.sqrt(max(0.0, seen.squares / seen.count - mean * mean))
-    shaped = len(seen.edges) <= MOST_EDGES and sum(seen.counts) > 0
-    edges, counts = (seen.edges, seen.counts) if shaped else ((), ())
-    if drift.unusable(Baseline(seen.count, mean, deviation, edges, counts)):
+    if drift.unusable(Baseline(seen.count, mean, deviation)):
         return None
-    return Frozen(
-        revision=candidate.revision,
-        count=seen.count,
-        mean=mean,
-        deviation=deviation,
-        edges=list(edges),
-        counts=list(counts),
-    )
+    return Frozen(revision=candidate.revision, count=seen.count, mean=mean, deviation=deviation)

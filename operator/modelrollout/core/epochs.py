@@ -166,7 +166,7 @@ def _baseline(status: ModelRolloutStatus) -> Baseline | None:
     known, stable = status.baseline, status.stable
     if known is None or stable is None or known.revision != stable.revision:
         return None
-    return Baseline(known.count, known.mean, known.deviation, tuple(known.edges), tuple(known.counts))
+    return Baseline(known.count, known.mean, known.deviation)
 
 
 def watched(turn: Turn, status: ModelRolloutStatus) -> bool:
