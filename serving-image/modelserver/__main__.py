@@ -3,6 +3,7 @@
 With words behind it, such as `bundle --help`, it runs the tools for those who make models instead.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -21,6 +22,8 @@ def main() -> int:
         from modelserver.making import command  # noqa: PLC0415 - a server has no use for it
 
         return command.main(words)
+    # Nearly all that is made until the server is ready stays: looking for garbage in it is a twelfth of the start.
+    gc.disable()
     from modelserver import lifecycle, logs  # noqa: PLC0415 - numpy reads the variables when it is imported
 
     try:
