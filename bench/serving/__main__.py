@@ -18,15 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.serving import material as materials
+from bench.serving.document import Section
 from bench.serving.load import Request, closed_loop, open_loop
 from bench.serving.peers import STARTS, Place
-from bench.serving.report import BRISK_RPS, SLOW_RPS, Measured, Results, lines, write
-from bench.serving.stage import Tree, awake, install, raise_curtain
+from bench.serving.report import BRISK_RPS, SLOW_RPS, Measured, Results, lines
+from bench.serving.stage import CACHE, CLIENT_CORE, FIRST_PORT, SERVER_CORE, Tree, awake, install, raise_curtain
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelrollout" / "bench-serving"
-PERFORMANCE = Path(__file__).parents[2] / "docs" / "performance.md"
-FIRST_PORT = 21_000
-SERVER_CORE, CLIENT_CORE = 0, 1
+SECTION = Section("bench-serving")
 WARM_S, CLOSED_S = 1, 2  # wrk counts whole seconds
 SLOW_S, BRISK_S = 2.0, 1.0
 Key = tuple[str, str]
@@ -49,7 +47,7 @@ def main() -> int:
     told = lines(results, _heading(rounds))
     print("\n".join(told))
     if options.write:
-        write(PERFORMANCE, told)
+        SECTION.write(told)
     return 1 if any(measured.failed for measured in results.values()) else 0
 
 
