@@ -9,7 +9,6 @@ import argparse
 import os
 import platform
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -22,7 +21,17 @@ from bench.serving.document import Section
 from bench.serving.load import Request, closed_loop, open_loop
 from bench.serving.peers import STARTS, Place
 from bench.serving.report import BRISK_RPS, SLOW_RPS, Measured, Results, lines
-from bench.serving.stage import CACHE, CLIENT_CORE, FIRST_PORT, SERVER_CORE, Tree, awake, install, raise_curtain
+from bench.serving.stage import (
+    CACHE,
+    CLIENT_CORE,
+    FIRST_PORT,
+    SERVER_CORE,
+    Tree,
+    awake,
+    end_on_sigterm,
+    install,
+    raise_curtain,
+)
 
 SECTION = Section("bench-serving")
 WARM_S, CLOSED_S = 1, 2  # wrk counts whole seconds
@@ -32,7 +41,7 @@ Key = tuple[str, str]
 
 def main() -> int:
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that no server is left behind
+    end_on_sigterm()
     if shutil.which("wrk") is None or shutil.which("taskset") is None:
         print("wrk and taskset have to be on PATH; Debian's packages wrk and util-linux have them", file=sys.stderr)
         return 2

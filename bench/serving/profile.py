@@ -17,7 +17,16 @@ from bench.serving import material as materials
 from bench.serving.document import Section
 from bench.serving.load import Request, closed_loop
 from bench.serving.peers import IMAGE, OURS, OURS_ONNX, PROFILER, STARTS, Place
-from bench.serving.stage import CACHE, CLIENT_CORE, FIRST_PORT, SERVER_CORE, Tree, install, raise_curtain
+from bench.serving.stage import (
+    CACHE,
+    CLIENT_CORE,
+    FIRST_PORT,
+    SERVER_CORE,
+    Tree,
+    end_on_sigterm,
+    install,
+    raise_curtain,
+)
 
 SAMPLES_PER_SECOND = 200
 WARM_S, EDGE_S = 2, 1
@@ -39,6 +48,7 @@ ELSEWHERE = "elsewhere"
 
 def main() -> int:
     options = _options()
+    end_on_sigterm()
     install(CACHE / "venvs", (IMAGE, PROFILER))
     shares: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory(prefix="profile-") as folder:

@@ -92,6 +92,11 @@ def _answers(port: int, path: str) -> bool:
         return False
 
 
+def end_on_sigterm() -> None:
+    """Let a SIGTERM end the measurement as an error would, so that no server and no folder is left behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+
+
 def install(venvs: Path, names: Iterable[str] = REQUIREMENTS) -> None:
     """Make each of these virtual environments that is not there yet, with bytecode as in an image."""
     for name, requirements in ((name, REQUIREMENTS[name]) for name in names):

@@ -21,7 +21,7 @@ from bench.serving import material as materials
 from bench.serving.document import Section
 from bench.serving.peers import IMAGE, OURS, OURS_ONNX, PLAIN, STARTS, Place, Start
 from bench.serving.rootfs import inside, unpacked
-from bench.serving.stage import CACHE, FIRST_PORT, SERVER_CORE, install, raise_curtain
+from bench.serving.stage import CACHE, FIRST_PORT, SERVER_CORE, end_on_sigterm, install, raise_curtain
 
 MODEL = "logistic"
 ALONE = "import sklearn.linear_model"
@@ -38,6 +38,7 @@ class Taken:
 
 def main() -> int:
     options = _options()
+    end_on_sigterm()
     install(CACHE / "venvs", (IMAGE,))
     with tempfile.TemporaryDirectory(prefix="starts-") as folder:
         place = Place(materials.make(Path(folder) / "models"), CACHE / "venvs", Path(folder))
