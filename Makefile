@@ -117,6 +117,10 @@ kubeconfig:  ## path of the cluster's kubeconfig
 image: models  ## build the images and load them into the cluster
 	$(CLUSTER_TOOL) image
 
+.PHONY: image-size
+image-size:  ## how large the built images are, unpacked and compressed
+	$(CLUSTER_TOOL) size
+
 .PHONY: demo
 demo: install models  ## a rollout, a promotion and a rollback, live; KEEP=1 keeps the cluster
 	$(BIN)/python tests/suites.py demo
@@ -140,3 +144,11 @@ bench-judge: install  ## the judge's error rates over simulated rollouts; writes
 .PHONY: bench-serving
 bench-serving: install  ## requests per second beside four other servers; needs wrk
 	$(BIN)/python -m bench.serving --write
+
+.PHONY: bench-start
+bench-start: install  ## how long the serving image takes from its start until it is ready; needs root and `make image`
+	$(BIN)/python -m bench.serving.starts --image --write
+
+.PHONY: bench-profile
+bench-profile: install  ## what the serving image's time per request is spent on; needs wrk
+	$(BIN)/python -m bench.serving.profile --write

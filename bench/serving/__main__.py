@@ -9,7 +9,6 @@ import argparse
 import os
 import platform
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -18,15 +17,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.serving import material as materials
+from bench.serving.document import Section
 from bench.serving.load import Request, closed_loop, open_loop
 from bench.serving.peers import STARTS, Place
-from bench.serving.report import BRISK_RPS, SLOW_RPS, Measured, Results, lines, write
-from bench.serving.stage import Tree, awake, install, raise_curtain
+from bench.serving.report import BRISK_RPS, SLOW_RPS, Measured, Results, lines
+from bench.serving.stage import (
+    CACHE,
+    CLIENT_CORE,
+    FIRST_PORT,
+    SERVER_CORE,
+    Tree,
+    awake,
+    end_on_sigterm,
+    install,
+    raise_curtain,
+)
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelrollout" / "bench-serving"
-PERFORMANCE = Path(__file__).parents[2] / "docs" / "performance.md"
-FIRST_PORT = 21_000
-SERVER_CORE, CLIENT_CORE = 0, 1
+SECTION = Section("bench-serving")
 WARM_S, CLOSED_S = 1, 2  # wrk counts whole seconds
 SLOW_S, BRISK_S = 2.0, 1.0
 Key = tuple[str, str]
@@ -34,7 +41,7 @@ Key = tuple[str, str]
 
 def main() -> int:
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that no server is left behind
+    end_on_sigterm()
     if shutil.which("wrk") is None or shutil.which("taskset") is None:
         print("wrk and taskset have to be on PATH; Debian's packages wrk and util-linux have them", file=sys.stderr)
         return 2
@@ -49,7 +56,7 @@ def main() -> int:
     told = lines(results, _heading(rounds))
     print("\n".join(told))
     if options.write:
-        write(PERFORMANCE, told)
+        SECTION.write(told)
     return 1 if any(measured.failed for measured in results.values()) else 0
 
 

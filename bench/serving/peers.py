@@ -1,12 +1,14 @@
 """Every server of the comparison: what is installed for it, how it is started, and what it is asked.
 
 Each runs in its fastest documented mode with request logs off; where a server can put requests together, it is
-measured with and without that.
+measured with and without that. This image's server has the packages of the image and no others, since scikit-learn
+imports more where it finds pandas or pytest. The bare servers show what is left when nothing is checked, counted or
+told: they are no peers, but what this one can come near to.
 """
 
+import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,14 @@ TOGETHER = 16
 """Rows that a server with batching may put together: as many as there are connections."""
 WAITS_S = 0.002
 
+LOCK = ROOT / "serving-image" / "requirements.lock"
+IMAGE = f"image-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:8]}"
+"""Environment with what the image has; another lock file is another environment."""
+PROFILER = "py-spy"
+
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
+    IMAGE: ("--require-hashes", "-r", str(LOCK)),
+    PROFILER: ("py-spy==0.4.3",),
     "mlserver": ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", SAME_SKLEARN),
     "kserve": ("kserve==0.21.0", SAME_SKLEARN),
     "bentoml": ("bentoml==1.4.39", SAME_SKLEARN),
@@ -63,13 +72,21 @@ def ours(place: Place, model: str, port: int, suffix: str) -> Start:
         "MODEL_TERMINATION_LOG": os.devnull,
         "MODEL_TRUST": "sklearn.tree._tree.Tree",  # skops holds the nodes of any forest to be doubtful
     }
-    return Start((sys.executable, "-m", "modelserver"), environment, "/v1/predict", "features", "/ready")
+    return Start((place.python(IMAGE), "-m", "modelserver"), environment, "/v1/predict", "features", "/ready")
 
 
 def fastapi(place: Place, model: str, port: int) -> Start:
     """What one would write by hand: pydantic, an ordinary route, predict in the loop."""
     environment = {"MODEL": str(place.material.file(model, "joblib")), "PORT": str(port)}
-    return Start((sys.executable, str(SERVERS / "plain_fastapi.py")), environment, "/predict", "features", "/docs")
+    arguments = (place.python(IMAGE), str(SERVERS / "plain_fastapi.py"))
+    return Start(arguments, environment, "/predict", "features", "/docs")
+
+
+def bare(place: Place, model: str, port: int, suffix: str) -> Start:
+    """uvicorn, msgspec and the model: no validation, no counters, no documents."""
+    environment = {"MODEL": str(place.material.file(model, suffix)), "PORT": str(port)}
+    arguments = (place.python(IMAGE), str(SERVERS / f"bare_{suffix}.py"))
+    return Start(arguments, environment, "/predict", "features", "/")
 
 
 def mlserver(place: Place, model: str, port: int, *, batching: bool) -> Start:
@@ -128,10 +145,13 @@ def litserve(place: Place, model: str, port: int, *, batching: bool) -> Start:
 
 
 OURS, OURS_ONNX, PLAIN = "this image", "this image, ONNX", "plain FastAPI"
+BARE, BARE_ONNX = "bare ASGI, batching per turn", "bare ASGI, ONNX"
 STARTS: dict[str, Callable[[Place, str, int], Start]] = {
     OURS: lambda place, model, port: ours(place, model, port, "skops"),
     OURS_ONNX: lambda place, model, port: ours(place, model, port, "onnx"),
     PLAIN: fastapi,
+    BARE: lambda place, model, port: bare(place, model, port, "joblib"),
+    BARE_ONNX: lambda place, model, port: bare(place, model, port, "onnx"),
     "MLServer": lambda place, model, port: mlserver(place, model, port, batching=False),
     "MLServer, batching": lambda place, model, port: mlserver(place, model, port, batching=True),
     "KServe": kserve,
@@ -140,4 +160,4 @@ STARTS: dict[str, Callable[[Place, str, int], Start]] = {
     "LitServe": lambda place, model, port: litserve(place, model, port, batching=False),
     "LitServe, batching": lambda place, model, port: litserve(place, model, port, batching=True),
 }
-PEERS = tuple(name for name in STARTS if name not in {OURS, OURS_ONNX, PLAIN})
+PEERS = tuple(name for name in STARTS if name not in {OURS, OURS_ONNX, PLAIN, BARE, BARE_ONNX})

@@ -1,15 +1,13 @@
-"""From measurements to the table in docs/performance.md. Pure but for `write`."""
+"""From measurements to the table in docs/performance.md. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 
 from bench.serving.load import Closed, Opened
 from bench.serving.material import MODELS
-from bench.serving.peers import OURS, OURS_ONNX, PEERS, PLAIN
+from bench.serving.peers import BARE, BARE_ONNX, OURS, OURS_ONNX, PEERS, PLAIN
 
-BEGIN, END = "<!-- bench-serving: begin -->\n", "<!-- bench-serving: end -->\n"
 SLOW_RPS, BRISK_RPS = 50, 250
 
 
@@ -53,7 +51,7 @@ def lines(results: Results, heading: Iterable[str]) -> list[str]:
     for model, description in MODELS.items():
         mine = {server: measured for (of, server), measured in results.items() if of == model}
         if mine:
-            told += ["", *_table(description, mine), "", *_verdict(mine)]
+            told += ["", *_table(description, mine), "", *_beside_peers(mine), *_beside_bare(mine)]
     return told
 
 
@@ -73,7 +71,7 @@ def _table(description: str, measured: dict[str, Measured]) -> list[str]:
     return rows
 
 
-def _verdict(measured: dict[str, Measured]) -> list[str]:
+def _beside_peers(measured: dict[str, Measured]) -> list[str]:
     peers = {server: one for server, one in measured.items() if server in PEERS}
     if OURS not in measured or not peers:
         return []
@@ -93,12 +91,9 @@ def _verdict(measured: dict[str, Measured]) -> list[str]:
     return told
 
 
-def write(document: Path, told: Sequence[str]) -> None:
-    """Put the lines between the marks, at the end where there are none yet."""
-    text = document.read_text(encoding="utf-8")
-    if BEGIN not in text:
-        text = f"{text.rstrip()}\n\n{BEGIN}{END}"
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    body = "\n".join(told)
-    document.write_text(f"{before}{BEGIN}{body}\n{END}{after}", encoding="utf-8")
+def _beside_bare(measured: dict[str, Measured]) -> list[str]:
+    pairs = ((mine, bare) for mine, bare in ((OURS, BARE), (OURS_ONNX, BARE_ONNX)) if {mine, bare} <= measured.keys())
+    return [
+        f"- {mine}: {measured[mine].rps / measured[bare].rps:.2f} times the requests/s of {bare}."
+        for mine, bare in pairs
+    ]

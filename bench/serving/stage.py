@@ -7,14 +7,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.serving.peers import REQUIREMENTS, Start
 
-PATIENCE_S = 180.0
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelrollout" / "bench-serving"
+FIRST_PORT = 21_000
+SERVER_CORE, CLIENT_CORE = 0, 1
+PATIENCE_S, LOOK_EVERY_S = 180.0, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def raise_curtain(start: Start, port: int, core: int, log: Path) -> Tree:
         if process.poll() is not None or time.monotonic() - began > PATIENCE_S:
             tree.end()
             raise RuntimeError(f"{' '.join(start.arguments)} is not ready:\n{log.read_text()[-2000:]}")
-        time.sleep(0.05)
+        time.sleep(LOOK_EVERY_S)
     return replace(tree, seconds_to_ready=time.monotonic() - began)
 
 
@@ -89,13 +92,19 @@ def _answers(port: int, path: str) -> bool:
         return False
 
 
-def install(venvs: Path) -> None:
-    """Make the virtual environment of each peer that has none yet."""
-    for name, requirements in REQUIREMENTS.items():
+def end_on_sigterm() -> None:
+    """Let a SIGTERM end the measurement as an error would, so that no server and no folder is left behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+
+
+def install(venvs: Path, names: Iterable[str] = REQUIREMENTS) -> None:
+    """Make each of these virtual environments that is not there yet, with bytecode as in an image."""
+    for name, requirements in ((name, REQUIREMENTS[name]) for name in names):
         python = venvs / name / "bin" / "python"
         if python.exists():
             continue
-        print(f"installing {', '.join(requirements)}", flush=True)
+        print(f"installing {name}: {' '.join(requirements)}", flush=True)
         uv = [sys.executable, "-m", "uv"]
         subprocess.run([*uv, "venv", "--quiet", str(venvs / name)], check=True)
-        subprocess.run([*uv, "pip", "install", "--quiet", "--python", str(python), *requirements], check=True)
+        install = [*uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+        subprocess.run([*install, *requirements], check=True)

@@ -52,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
     image = _add(commands, "image", command_image, "build the images and load them into the cluster that is up")
     image.add_argument("names", nargs="*", metavar="NAME", help="which images (default: all)")
     image.add_argument("--tag", default="dev", help="the tag of localhost/NAME:TAG (default: dev)")
+    size = _add(commands, "size", command_size, "print how large the built images are, unpacked and compressed")
+    size.add_argument("names", nargs="*", metavar="NAME", help="which images (default: all)")
+    size.add_argument("--tag", default="dev", help="the tag of localhost/NAME:TAG (default: dev)")
     tool = _add(commands, "tool", command_tool, "print the path of kubectl or helm, built where it is missing")
     tool.add_argument("name", choices=tuple(TOOLS))
     _add(commands, "selftest", command_selftest, "prove the self-built cluster from nothing to nothing")
@@ -104,6 +107,11 @@ def command_kubeconfig(where: Places, _arguments: argparse.Namespace) -> None:
 def command_image(where: Places, arguments: argparse.Namespace) -> None:
     with locked(where):
         images.make_images(where, images.pick(arguments.names), driver_in_use(where), arguments.tag)
+
+
+def command_size(where: Places, arguments: argparse.Namespace) -> None:
+    for name, size in images.sizes(where, images.pick(arguments.names), arguments.tag):
+        print(f"{name}: {size}")
 
 
 def command_tool(where: Places, arguments: argparse.Namespace) -> None:

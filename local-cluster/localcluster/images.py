@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from localcluster import base_image, current
 from localcluster.builders import Buildah, Builder, find_builder
 from localcluster.choice import Driver, read_choice
 from localcluster.debian import IMAGE_PROGRAMS, install_missing
+from localcluster.image_sizes import Size, size_of
 from localcluster.kind import kind
 from localcluster.node import ctr
 from localcluster.places import CLUSTER_NAME, Places
@@ -88,6 +89,18 @@ def _build(where: Places, builder: Builder, image: Image, reference: str) -> Non
     builder.build(sources.dockerfile, sources.context, reference)
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(f"{key} {builder.identify(reference)}")
+
+
+def sizes(where: Places, images: Sequence[Image], tag: str) -> Iterator[tuple[str, Size]]:
+    """Reference and size of each image; raises ClusterError for one that was not built here."""
+    builder = find_builder(where)
+    for reference in (image.reference(tag) for image in images):
+        if not builder.identify(reference):
+            raise ClusterError(f"{reference} is not built; build it with `make image`")
+        with tempfile.TemporaryDirectory(dir=where.cache) as folder:
+            archive = Path(folder) / "image.tar"
+            builder.save(reference, archive)
+            yield reference, size_of(archive)
 
 
 def last_built(where: Places, image: Image, tag: str) -> str:

@@ -4,6 +4,7 @@ With words behind it, such as `bundle --help`, it runs the tools for those who m
 says which version an alias names, for the operator.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -38,6 +39,8 @@ def main() -> int:
 
 
 def _serve() -> None:
+    # Nearly all that is made until the server is ready stays: looking for garbage in it is a twelfth of the start.
+    gc.disable()
     from modelserver import lifecycle, logs  # noqa: PLC0415 - numpy reads the variables when it is imported
 
     settings = Settings.from_environment(os.environ)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.serving.document import Section
 from bench.serving.load import Closed, Opened, Request, open_loop, read_wrk
-from bench.serving.report import BEGIN, END, Measured, lines, write
+from bench.serving.profile import ELSEWHERE, STAGES, stages
+from bench.serving.report import Measured, lines
 
 WRK = """Running 3s test @ http://127.0.0.1:21000/v1/predict
   1 threads and 16 connections
@@ -94,10 +96,30 @@ def test_the_table_names_the_best_peer_and_how_far_it_is() -> None:
     ]
 
 
-def test_the_table_replaces_the_one_before_and_nothing_else(tmp_path: Path) -> None:
-    document = tmp_path / "performance.md"
-    document.write_text(f"before\n{BEGIN}old\n{END}after\n")
+def test_a_section_replaces_the_one_before_and_nothing_else(tmp_path: Path) -> None:
+    document, section = tmp_path / "performance.md", Section("some")
+    document.write_text(f"before\n{section.begin}old\n{section.end}after\n")
 
-    write(document, ["new"])
+    section.write(["new"], document)
 
-    assert document.read_text() == f"before\n{BEGIN}new\n{END}after\n"
+    assert document.read_text() == f"before\n{section.begin}new\n{section.end}after\n"
+
+
+def test_a_sample_belongs_to_the_innermost_function_of_ours() -> None:
+    loop = "Thread._bootstrap (threading.py:1002);Serving.run (modelserver/serving.py:50)"
+    turn = f"{loop};Predictor._take_turn (modelserver/predict.py:116);Predictor._predict (modelserver/predict.py:121)"
+    stacks = [
+        f"{loop} 5",
+        f"{turn} 2",
+        f"{turn};SklearnModel.predict (modelserver/sklearn_format.py:33);predict (sklearn/native.py:1) 3",
+        f"{loop};Connection.on_body (modelserver/connections.py:1);OneRow.understand (modelserver/native.py:7) 4",
+        f"{turn};Predictor._finish (modelserver/predict.py:157);OneRow.write (modelserver/native.py:85) 6",
+        f"{loop};made_up (modelserver/new.py:1) 1",
+        "Runner.run (asyncio/runners.py:118) 99",
+    ]
+
+    found = stages(stacks)
+
+    loop_itself, _, reading, turning, model, writing, _ = STAGES
+    assert found == {loop_itself: 6, turning: 2, model: 3, reading: 4, writing: 6}
+    assert ELSEWHERE not in found
