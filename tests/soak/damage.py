@@ -6,6 +6,7 @@ One after the other: each waits until what it took away is there again, so that 
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,8 @@ PAUSED_SECONDS = 20.0
 CUT_OFF_SECONDS = 25.0
 BLIND_SECONDS = 40.0
 ETCD_SECONDS = 15.0
+SCALING_SECONDS = 2.0
+"""Until a Deployment's new size has come through to its pods."""
 NOBODY = "somebody-else"
 
 
@@ -157,6 +160,7 @@ async def stable_scaled(scene: Scene) -> str:
     name = names.deployment(seen.rollout.name, seen.stable)
     path = path_of("apps/v1", "Deployment", seen.rollout.namespace, name)
     await scene.cluster.merge(path, {"spec": {"replicas": scene.dice.choice((1, 4))}})
+    await asyncio.sleep(SCALING_SECONDS)
     await _whole_again(seen)
     return name
 
@@ -189,12 +193,15 @@ FAULTS: Mapping[str, tuple[Fault, int]] = {
     "disruption budget deleted": (budget_deleted, 2),
 }
 """Each with how often it comes in a round of all."""
+ENDS_A_PROCESS = frozenset({"leader killed", "leader's process killed", "leader told to end", "standby killed"})
 
 
 class Damage:
     """The plan: which fault comes when, and to whom, by a seed."""
 
-    def __init__(self, scene: Scene, notes: Notes) -> None:
+    def __init__(self, scene: Scene, notes: Notes, kills_until: float) -> None:
+        """`kills_until` is a moment of time.monotonic: processes that live on after it show whether they grow."""
+        self._kills_until = kills_until
         self._scene = scene
         self._notes = notes
         self._deck = Deck({name: share for name, (_, share) in FAULTS.items()}, scene.dice)
@@ -208,6 +215,8 @@ class Damage:
         """Break one thing after the other until it is stopped."""
         while not await self._stopped_within(self._scene.dice.uniform(*MOMENTS_SECONDS)):
             kind = self._deck.deal()
+            if kind in ENDS_A_PROCESS and time.monotonic() > self._kills_until:
+                continue
             began = self._notes.minutes
             if where := await self._done(FAULTS[kind][0]):
                 self._notes.fault(kind, f"{where} (began at {began:.2f} min)")

@@ -6,6 +6,7 @@ slope.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 Points = Sequence[tuple[float, float]]
 """How far it was, and what was measured then, such as KiB of memory."""
@@ -46,8 +47,14 @@ def grows(lives: Sequence[Points], limit: Limit) -> bool:
 
 
 def more_than_at_first(counts: Sequence[int], leeway: int) -> bool:
-    """Whether more things, such as tasks, stay than the first looks had. Those of one look have come and gone."""
-    return len(counts) >= 2 * WARM and min(counts[-WARM:]) > max(counts[:WARM]) + leeway
+    """Whether a number of things, such as tasks, is larger later than in its first looks."""
+    return len(counts) > WARM and max(counts[WARM:]) > max(counts[:WARM]) + leeway
+
+
+def usually_more(counts: Sequence[int], leeway: int) -> bool:
+    """The same for numbers that jump for a moment, as tasks do when every watch begins anew: by medians of halves."""
+    half = len(counts) // 2
+    return half >= WARM and median(counts[half:]) > median(counts[:half]) + leeway
 
 
 def _told(lives: Sequence[Points]) -> list[Points]:

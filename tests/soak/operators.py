@@ -20,11 +20,9 @@ from stage.rollout import restarts
 
 EVERY_SECONDS = 5.0
 PORT = 8080
-WARM_MINUTES = 2.0
-"""The beginning of a life, which tells nothing of its growth: caches fill first."""
-MOST = growth.Limit(slope=20.0, noise=4096.0)
+MOST = growth.Limit(slope=20.0, noise=2048.0)
 """KiB a minute, and KiB in all, that count as no growth."""
-MORE_TASKS = 10
+MORE_TASKS = 5
 """A leader has a task for each pod that it asks at the moment of a look."""
 BORN, MEMORY, TASKS, LEADS = (
     "process_start_time_seconds",
@@ -86,13 +84,18 @@ class Operators:
         self._known[uid] = max(self._known[uid], count)
 
     @property
-    def warm(self) -> list[list[Look]]:
-        """Each life without its beginning."""
-        return [_without_beginning(looks) for looks in self.lives.values()]
+    def processes(self) -> dict[str, list[Look]]:
+        """All looks at each process, whatever its role was."""
+        found: dict[str, list[Look]] = {}
+        for life, looks in self.lives.items():
+            found.setdefault(f"{life.pod} since {life.born:.0f}", []).extend(looks)
+        return {process: sorted(looks, key=lambda one: one.minute) for process, looks in found.items()}
 
     @property
     def memory(self) -> list[list[tuple[float, float]]]:
-        return [[(one.minute, one.kib) for one in looks] for looks in self.warm]
+        """The later half of each process's life: caches fill first."""
+        later = [looks[len(looks) // 2 :] for looks in self.processes.values()]
+        return [[(one.minute, one.kib) for one in looks] for looks in later]
 
     def now(self) -> str:
         """The newest look at each process, for a line of progress."""
@@ -108,13 +111,9 @@ class Operators:
         grown, most = growth.slope(self.memory), max(one.kib for looks in self.lives.values() for one in looks)
         return [
             f"memory grows by {grown:.2f} KiB a minute (limit {MOST.slope:g}) and is at most {most / 1024:.1f} MiB",
-            f"{len(self.lives)} lives of processes, the longest seen warm for {growth.span(self.memory):.1f} minutes",
+            f"{len(self.processes)} processes; the longest was measured for {growth.span(self.memory):.1f} minutes",
             f"tasks of a leader {_range(self.lives, leads=True)}, of a standby {_range(self.lives, leads=False)}",
-            *(
-                _told(life, looks)
-                for life, looks in self.lives.items()
-                if len(_without_beginning(looks)) >= growth.WARM
-            ),
+            *(_told(process, looks) for process, looks in self.processes.items()),
         ]
 
     def hoards(self) -> list[str]:
@@ -124,10 +123,8 @@ class Operators:
             found.append(f"the operator's memory grows by {growth.slope(self.memory):.2f} KiB a minute")
         for life, looks in self.lives.items():
             counts = [one.tasks for one in looks]
-            if growth.more_than_at_first(counts, MORE_TASKS):
-                found.append(
-                    f"tasks of {life.pod} grow: at most {max(counts[: growth.WARM])} at first, {counts[-1]} at last"
-                )
+            if growth.usually_more(counts, MORE_TASKS):
+                found.append(f"tasks of {life.pod} grow: {counts[0]} at first, {counts[-1]} at last")
         return found
 
 
@@ -140,15 +137,10 @@ def numbers(page: str) -> Mapping[str, float] | None:
     return None
 
 
-def _without_beginning(looks: Sequence[Look]) -> list[Look]:
-    return [one for one in looks if one.minute - looks[0].minute >= WARM_MINUTES]
-
-
-def _told(life: Life, looks: Sequence[Look]) -> str:
+def _told(process: str, looks: Sequence[Look]) -> str:
     """One life, in five looks spread over it."""
     sizes = ", ".join(f"{looks[(len(looks) - 1) * part // 4].kib / 1024:.1f}" for part in range(5))
-    role = "leads" if life.leads else "stands by"
-    return f"  {life.pod} {role} from {looks[0].minute:.1f} to {looks[-1].minute:.1f} min: {sizes} MiB"
+    return f"  {process} from {looks[0].minute:.1f} to {looks[-1].minute:.1f} min: {sizes} MiB"
 
 
 def _range(lives: Mapping[Life, Sequence[Look]], *, leads: bool) -> str:

@@ -70,11 +70,12 @@ class Soak:
             yield Person(Seen(rollout, obj, self.notes), Tally(load), self.notes, self._dice(name))
 
     async def _play(self, seconds: float) -> None:
-        ends = time.monotonic() + seconds
+        began = time.monotonic()
+        ends = began + seconds
         scene = Scene(
             self._tools, self._cluster, [one.seen for one in self.people], self.operators, self._dice("faults")
         )
-        damage = Damage(scene, self.notes)
+        damage = Damage(scene, self.notes, kills_until=began + seconds / 2)
         breaking = asyncio.create_task(damage.run())
         try:
             await asyncio.gather(*(self._live(one, ends) for one in self.people))

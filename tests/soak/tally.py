@@ -1,6 +1,7 @@
 """The requests to one Service: how many, how many a model failed by itself, and each one that was lost."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from modelrollout.traffic.load import Load
 from modelrollout.traffic.records import Kind, Record
@@ -31,4 +32,6 @@ class Tally:
 def told(one: Record) -> str:
     """A lost request, for people."""
     sort = "fresh" if one.fresh else "kept"
-    return f"{one.kind} on a {sort} connection after {one.latency_ms:.0f} ms, status {one.status}: {one.words}"
+    at = datetime.fromtimestamp(one.due, UTC).strftime("%H:%M:%S.%f")[:-3]
+    ending = f"{one.kind} on a {sort} connection after {one.latency_ms:.0f} ms, status {one.status}: {one.words}"
+    return f"due at {at} UTC: {ending}"

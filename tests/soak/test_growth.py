@@ -37,8 +37,16 @@ def test_a_few_looks_say_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "more"),
-    [([9] * 5 + [11] * 5, False), ([9] * 5 + [12] * 5, True), ([9] * 5 + [12, 12, 30, 9, 12], False), ([9], False)],
+    ("counts", "more"), [([9, 9, 9, 9, 9, 11, 10], False), ([9, 9, 9, 9, 9, 12], True), ([9], False)]
 )
 def test_more_tasks_than_at_first_are_found(counts: list[int], *, more: bool) -> None:
     assert growth.more_than_at_first(counts, 2) is more
+
+
+@pytest.mark.parametrize(
+    ("counts", "more"),
+    [([40] * 9 + [68] + [40] * 9, False), ([40] * 10 + [48] * 10, True), ([40, 60, 60, 60], False)],
+    ids=["a jump", "for good", "a few looks"],
+)
+def test_what_jumps_for_a_moment_has_not_grown(counts: list[int], *, more: bool) -> None:
+    assert growth.usually_more(counts, 5) is more

@@ -79,7 +79,9 @@ def test_requests_are_counted_once_and_let_go() -> None:
     tally = Tally(Load(Target("127.0.0.1", 80), Rows([])))
     tally.load.records += [record(Kind.ANSWERED), record(Kind.EXPECTED), record(Kind.RESET)]
 
-    assert [told(one) for one in tally.take()] == ["reset on a fresh connection after 500 ms, status 503: away"]
+    assert [told(one) for one in tally.take()] == [
+        "due at 00:00:01.000 UTC: reset on a fresh connection after 500 ms, status 503: away"
+    ]
     assert tally.take() == []
     assert (tally.requests, tally.failed, tally.lost, tally.load.records) == (3, 1, 1, [])
 
@@ -111,7 +113,7 @@ def lives(grows_by: float, tasks: int) -> Operators:
 def test_an_operator_that_grows_is_wrong() -> None:
     assert lives(grows_by=10, tasks=0).hoards() == []
     assert lives(grows_by=100, tasks=0).hoards() == ["the operator's memory grows by 100.00 KiB a minute"]
-    assert lives(grows_by=0, tasks=3).hoards() == ["tasks of operator-1 grow: at most 40 at first, 55 at last"]
+    assert lives(grows_by=0, tasks=3).hoards() == ["tasks of operator-1 grow: 40 at first, 55 at last"]
 
 
 def test_four_numbers_are_read_of_a_page_of_metrics_and_nothing_of_another_page() -> None:
