@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -66,8 +67,9 @@ def raise_curtain(start: Start, port: int, core: int, log: Path) -> Tree:
     """Start the server pinned to the core and wait until it answers.
 
     Raises:
-        RuntimeError: with its log, if it does not.
+        RuntimeError: with its log, if it does not; or something else listens on its port.
     """
+    _check_free(port)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **start.environment}
     began = time.monotonic()
     with log.open("wb") as file:
@@ -82,6 +84,12 @@ def raise_curtain(start: Start, port: int, core: int, log: Path) -> Tree:
             raise RuntimeError(f"{' '.join(start.arguments)} is not ready:\n{log.read_text()[-2000:]}")
         time.sleep(LOOK_EVERY_S)
     return replace(tree, seconds_to_ready=time.monotonic() - began)
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise RuntimeError(f"port {port} is taken: something else would be measured")
 
 
 def _answers(port: int, path: str) -> bool:

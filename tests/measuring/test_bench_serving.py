@@ -9,8 +9,10 @@ import pytest
 
 from bench.serving.document import Section
 from bench.serving.load import Closed, Opened, Request, open_loop, read_wrk
+from bench.serving.peers import Start
 from bench.serving.profile import ELSEWHERE, STAGES, stages
 from bench.serving.report import Measured, lines
+from bench.serving.stage import raise_curtain
 
 WRK = """Running 3s test @ http://127.0.0.1:21000/v1/predict
   1 threads and 16 connections
@@ -70,6 +72,13 @@ def test_an_open_loop_sends_what_was_due_and_counts_what_failed(port: int) -> No
 
     assert len(seen.latencies_ms) == 100
     assert 0 < seen.failed <= 20
+
+
+def test_a_port_that_somebody_else_answers_on_is_not_measured(port: int, tmp_path: Path) -> None:
+    nothing = Start(("true",), {}, "/", "features", "/")
+
+    with pytest.raises(RuntimeError, match=f"port {port} is taken"):
+        raise_curtain(nothing, port, 0, tmp_path / "log")
 
 
 def measured(rps: float, p99_ms: float) -> Measured:
