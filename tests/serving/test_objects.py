@@ -112,6 +112,16 @@ def test_a_model_in_s3_is_fetched_and_served(store: str, models: Path) -> None:
         assert server.health()["digest"] == f"sha256:{digest}"
 
 
+def test_a_model_in_googles_store_is_fetched_with_its_hmac_keys(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Google's store has S3's paths and signatures, so the same server stands for it."""
+    assert _put(f"{store}/models/gs.onnx", b"model")
+    own = {name.replace("AWS", "GS"): value for name, value in {"AWS_ENDPOINT_URL": store, **KEYS}.items()}
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+
+    assert sources.fetch(settings(MODEL_URI="gs://models/gs.onnx")).path.read_bytes() == b"model"
+
+
 def test_a_download_from_a_real_store_that_is_cut_goes_on_where_it_stopped(store: str, tmp_path: Path) -> None:
     model = bytes(range(256)) * 4000
     assert _put(f"{store}/models/churn/cut.onnx", model)
