@@ -12,7 +12,7 @@ from struct import Struct
 
 import numpy as np
 
-from modelrollout.judge.samples import NO_PREDICTIONS, Predictions, Sample
+from modelrollout.judge.samples import NO_PREDICTIONS, Predictions, Round, Sample
 from modelrollout.judge.strata import NO_BUCKETS, ArmStratum, Buckets, Edges, alike, columns
 
 Process = tuple[str, str]
@@ -48,13 +48,42 @@ def _words(count: int) -> Struct:
     return Struct(f"={count}q")
 
 
-def arm_stratum(arm: Iterable[Sample], before: Origins, now: Origins) -> ArmStratum:
-    """What an arm's processes counted between two rounds; origins are left out."""
-    known = [(one.pod, one.instance) for one in arm]
-    keys = [key for key in known if key in before.samples and _follows(before.samples[key], now.samples[key])]
-    edges = next((edges for key in keys if (edges := now.samples[key].latency.edges_ms)), ())
-    moved = _moved(keys, before, now, edges)
-    if moved.size and moved.item(moved.argmin()) < 0:
+def strata(seen: Round, before: Origins, now: Origins) -> tuple[ArmStratum, ArmStratum]:
+    """What the processes of canary and stable counted between two rounds; origins are left out."""
+    canary, stable = _known(seen.candidate, before, now), _known(seen.stable, before, now)
+    edges, edges_of_stable = _edges(canary, now), _edges(stable, now)
+    if alike(edges, edges_of_stable):  # in most rounds: then one step does for both
+        moved, first = _moved(canary + stable, before, now, edges), len(canary)
+        rows, rows_of_stable = moved[:first], moved[first:]
+    else:
+        rows, rows_of_stable = _moved(canary, before, now, edges), _moved(stable, before, now, edges_of_stable)
+    arms = (Arm(canary, edges, rows), Arm(stable, edges_of_stable, rows_of_stable))
+    return _stratum(arms[0], before, now), _stratum(arms[1], before, now)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arm:
+    """The processes of one arm, and what their rows have grown by."""
+
+    keys: list[Process]
+    edges: Edges
+    moved: Buckets
+
+
+def _known(arm: Iterable[Sample], before: Origins, now: Origins) -> list[Process]:
+    """The processes whose counters can follow on those of the round before, as far as their shape tells."""
+    keys = [(one.pod, one.instance) for one in arm]
+    return [key for key in keys if key in before.samples and _follows(before.samples[key], now.samples[key])]
+
+
+def _edges(keys: Iterable[Process], now: Origins) -> Edges:
+    """The edges that an arm is compared at: those of its first process that has any."""
+    return next((edges for key in keys if (edges := now.samples[key].latency.edges_ms)), ())
+
+
+def _stratum(arm: Arm, before: Origins, now: Origins) -> ArmStratum:
+    keys, moved = arm.keys, arm.moved
+    if moved.size and moved.item(moved.argmin()) < 0:  # a counter fell: the process is an origin
         kept = np.flatnonzero(moved.min(axis=1) >= 0).tolist()
         keys, moved = [keys[at] for at in kept], moved[kept]
     if not keys:
@@ -62,7 +91,7 @@ def arm_stratum(arm: Iterable[Sample], before: Origins, now: Origins) -> ArmStra
     return ArmStratum(
         pods=tuple([pod for pod, _ in keys]),
         counts=tuple([_consistent(*sums) for sums in moved[:, :_SUMS].tolist()]),
-        edges_ms=edges,
+        edges_ms=arm.edges,
         upto=moved[:, _SUMS:].cumsum(axis=1),
         predictions=tuple([_predicted(before.samples[key].predictions, now.samples[key].predictions) for key in keys]),
     )
@@ -76,7 +105,6 @@ def served_before(arm: Iterable[Sample], before: Origins, edges: Edges) -> Bucke
 
 
 def _follows(old: Sample, new: Sample) -> bool:
-    """Whether counters can follow on earlier ones, as far as their shape tells."""
     return alike(old.latency.edges_ms, new.latency.edges_ms) and len(old.latency.counts) == len(new.latency.counts)
 
 
