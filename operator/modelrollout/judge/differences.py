@@ -51,14 +51,19 @@ def _words(count: int) -> Struct:
 def strata(seen: Round, before: Origins, now: Origins) -> tuple[ArmStratum, ArmStratum]:
     """What the processes of canary and stable counted between two rounds; origins are left out."""
     canary, stable = _known(seen.candidate, before, now), _known(seen.stable, before, now)
-    edges, edges_of_stable = _edges(canary, now), _edges(stable, now)
-    if alike(edges, edges_of_stable):  # in most rounds: then one step does for both
-        moved, first = _moved(canary + stable, before, now, edges), len(canary)
-        rows, rows_of_stable = moved[:first], moved[first:]
-    else:
-        rows, rows_of_stable = _moved(canary, before, now, edges), _moved(stable, before, now, edges_of_stable)
-    arms = (Arm(canary, edges, rows), Arm(stable, edges_of_stable, rows_of_stable))
+    edges = _edges(canary, now)
+    if not alike(edges, _edges(stable, now)):
+        return arm_stratum(seen.candidate, before, now), arm_stratum(seen.stable, before, now)
+    moved, first = _moved(canary + stable, before, now, edges), len(canary)  # in most rounds one step does for both
+    arms = Arm(canary, edges, moved[:first]), Arm(stable, edges, moved[first:])
     return _stratum(arms[0], before, now), _stratum(arms[1], before, now)
+
+
+def arm_stratum(arm: Iterable[Sample], before: Origins, now: Origins) -> ArmStratum:
+    """The same of one arm."""
+    keys = _known(arm, before, now)
+    edges = _edges(keys, now)
+    return _stratum(Arm(keys, edges, _moved(keys, before, now, edges)), before, now)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
