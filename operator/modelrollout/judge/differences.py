@@ -12,7 +12,7 @@ from struct import Struct
 
 import numpy as np
 
-from modelrollout.judge.samples import NO_PREDICTIONS, Predictions, Sample
+from modelrollout.judge.samples import NO_PREDICTIONS, Predictions, Round, Sample
 from modelrollout.judge.strata import NO_BUCKETS, ArmStratum, Buckets, Edges, alike, columns
 
 Process = tuple[str, str]
@@ -48,13 +48,47 @@ def _words(count: int) -> Struct:
     return Struct(f"={count}q")
 
 
+def strata(seen: Round, before: Origins, now: Origins) -> tuple[ArmStratum, ArmStratum]:
+    """What the processes of canary and stable counted between two rounds; origins are left out."""
+    canary, stable = _known(seen.candidate, before, now), _known(seen.stable, before, now)
+    edges = _edges(canary, now)
+    if not alike(edges, _edges(stable, now)):
+        return arm_stratum(seen.candidate, before, now), arm_stratum(seen.stable, before, now)
+    moved, first = _moved(canary + stable, before, now, edges), len(canary)  # in most rounds one step does for both
+    arms = Arm(canary, edges, moved[:first]), Arm(stable, edges, moved[first:])
+    return _stratum(arms[0], before, now), _stratum(arms[1], before, now)
+
+
 def arm_stratum(arm: Iterable[Sample], before: Origins, now: Origins) -> ArmStratum:
-    """What an arm's processes counted between two rounds; origins are left out."""
-    known = [(one.pod, one.instance) for one in arm]
-    keys = [key for key in known if key in before.samples and _follows(before.samples[key], now.samples[key])]
-    edges = next((edges for key in keys if (edges := now.samples[key].latency.edges_ms)), ())
-    moved = _moved(keys, before, now, edges)
-    if moved.size and moved.item(moved.argmin()) < 0:
+    """The same of one arm."""
+    keys = _known(arm, before, now)
+    edges = _edges(keys, now)
+    return _stratum(Arm(keys, edges, _moved(keys, before, now, edges)), before, now)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arm:
+    """The processes of one arm, and what their rows have grown by."""
+
+    keys: list[Process]
+    edges: Edges
+    moved: Buckets
+
+
+def _known(arm: Iterable[Sample], before: Origins, now: Origins) -> list[Process]:
+    """The processes whose counters can follow on those of the round before, as far as their shape tells."""
+    keys = [(one.pod, one.instance) for one in arm]
+    return [key for key in keys if key in before.samples and _follows(before.samples[key], now.samples[key])]
+
+
+def _edges(keys: Iterable[Process], now: Origins) -> Edges:
+    """The edges that an arm is compared at: those of its first process that has any."""
+    return next((edges for key in keys if (edges := now.samples[key].latency.edges_ms)), ())
+
+
+def _stratum(arm: Arm, before: Origins, now: Origins) -> ArmStratum:
+    keys, moved = arm.keys, arm.moved
+    if moved.size and moved.item(moved.argmin()) < 0:  # a counter fell: the process is an origin
         kept = np.flatnonzero(moved.min(axis=1) >= 0).tolist()
         keys, moved = [keys[at] for at in kept], moved[kept]
     if not keys:
@@ -62,7 +96,7 @@ def arm_stratum(arm: Iterable[Sample], before: Origins, now: Origins) -> ArmStra
     return ArmStratum(
         pods=tuple([pod for pod, _ in keys]),
         counts=tuple([_consistent(*sums) for sums in moved[:, :_SUMS].tolist()]),
-        edges_ms=edges,
+        edges_ms=arm.edges,
         upto=moved[:, _SUMS:].cumsum(axis=1),
         predictions=tuple([_predicted(before.samples[key].predictions, now.samples[key].predictions) for key in keys]),
     )
@@ -76,7 +110,6 @@ def served_before(arm: Iterable[Sample], before: Origins, edges: Edges) -> Bucke
 
 
 def _follows(old: Sample, new: Sample) -> bool:
-    """Whether counters can follow on earlier ones, as far as their shape tells."""
     return alike(old.latency.edges_ms, new.latency.edges_ms) and len(old.latency.counts) == len(new.latency.counts)
 
 

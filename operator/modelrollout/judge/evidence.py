@@ -13,7 +13,7 @@ from typing import Self
 
 from modelrollout.api.spec import Compare
 from modelrollout.judge.comparing import Comparing, comparing
-from modelrollout.judge.differences import Origins, arm_stratum, origins_of, served_before
+from modelrollout.judge.differences import Origins, origins_of, served_before, strata
 from modelrollout.judge.eprocesses import NO_SPLIT, Stratum, split
 from modelrollout.judge.limits import Rules
 from modelrollout.judge.restarts import Memory, Restart, restarted
@@ -144,7 +144,7 @@ def observe(evidence: Evidence, origins: Origins, seen: Round, rules: Rules) -> 
     limits_ms = rules.limits_ms
     known = evidence if evidence.limits_ms == limits_ms else fresh(limits_ms)
     now = origins_of((*seen.candidate, *seen.stable))
-    candidate, stable = arm_stratum(seen.candidate, origins, now), arm_stratum(seen.stable, origins, now)
+    candidate, stable = strata(seen, origins, now)
     after = Evidence(
         limits_ms=limits_ms,
         candidate=_counted(known.candidate, candidate, rules),

@@ -45,6 +45,12 @@ def log_sum(logs: Array) -> float:
     return top + math.log(np.exp(logs - top).ravel().dot(_ones(logs.size)))
 
 
+def log_sums(*mixtures: Array) -> list[float]:
+    """The same of several mixtures of as many bets, in the time of one."""
+    found: list[float] = log_sum_exp(np.array(mixtures)).tolist()
+    return found
+
+
 @lru_cache(maxsize=16)
 def _ones(size: int) -> Array:
     """What numbers are multiplied by to be summed: a product takes a third of the time of a sum."""
@@ -142,9 +148,8 @@ def table_gains(
     share = trials / total
     of_control = pooled / (1 + share * more)
     of_treated = np.minimum(of_control * times, 1 - 1e-6)
-    shared = of_control + share * (of_treated - of_control)
-    rates = np.array((of_treated, of_control, shared))
-    logs = np.concatenate((np.log(rates), np.log1p(-rates)))
+    rates = np.array((of_treated, of_control, of_control + share * (of_treated - of_control)))
+    logs = np.log(np.concatenate((rates, 1 - rates)))
     counts = np.array((hits, other_hits, -together, trials - hits, other_trials - other_hits, together - total))
     gained: Array = np.einsum("t...,t...->...", counts, logs)  # products summed: one call instead of one a term
     return gained
