@@ -173,8 +173,13 @@ def parse(text: bytes, name: str) -> Manifest:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(part) for part in found["loc"])
+        place = _printable(".".join(str(part) for part in found["loc"]))
         said = " ".join(found["msg"].removeprefix("Value error, ").split())
         raise StartError(
             Cause.UNREADABLE_MODEL, f"{name}: {MANIFEST}: {f'{place}: {said}' if place else said}"
         ) from None
+
+
+def _printable(name: str) -> str:
+    """A name from outside, in one line."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in name[:200])

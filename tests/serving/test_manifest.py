@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scrape.healths import TARGET, health
 from serving.bundle_files import BASELINE, GOLDEN, manifest
@@ -82,6 +82,7 @@ FIELDS = st.sampled_from([*Manifest.model_fields, "other"])
 
 @settings(max_examples=300, deadline=None)
 @given(changes=st.dictionaries(FIELDS, JSON, max_size=3))
+@example(changes={"prediction": {"\n": 0}})
 def test_any_document_is_a_manifest_or_one_sentence(changes: dict[str, Any]) -> None:
     found = _sentence_or_manifest(changes)
 
