@@ -5,6 +5,7 @@ scikit-learn promises nothing across its minor versions, so these are compared; 
 
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -21,6 +22,12 @@ def in_use(kind: str) -> dict[str, str]:
     """Versions to record in a bundle of this format."""
     found = {name: installed(name) for name in NEEDED[kind]}
     return {PYTHON: platform.python_version(), **{name: one for name, one in found.items() if one is not None}}
+
+
+@cache
+def everything() -> Mapping[str, str]:
+    """Versions of all that has a say in how models are read and served."""
+    return {name: one for kind in NEEDED for name, one in in_use(kind).items()}
 
 
 def installed(name: str) -> str | None:

@@ -6,6 +6,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
+from modelserver import __version__, libraries
 from modelserver.state import State
 from modelserver.traffic import Counters
 
@@ -46,6 +47,10 @@ class TrafficCollector(Collector):
         info.add_metric([], {"name": self._labels[0], "version": self._labels[1], "revision": self._labels[2],
                              "digest": self._state.digest or ""})  # fmt: skip
         yield info
+        built = InfoMetricFamily("model_server_build", "What serves it, with the packages that read models.")
+        packages = {name.replace("-", "_"): version for name, version in libraries.everything().items()}
+        built.add_metric([], {"version": __version__, **packages})
+        yield built
 
     def _requests(self, counters: Counters) -> CounterMetricFamily:
         family = CounterMetricFamily("model_requests", "Predict requests by outcome.", labels=[*_NAMES, "outcome"])

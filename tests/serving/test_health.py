@@ -1,12 +1,16 @@
 """The /health document: the contract that the operator's scraper and judge are built on."""
 
 import json
+import platform
+import re
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 from serving.apps import COLUMNS, Clock, FakeModel, Served, fake, served
 
+import modelserver
 from modelserver import memory
 from modelserver.buckets import quantile
 from modelserver.metrics import Metrics
@@ -278,3 +282,14 @@ async def test_prometheus_reads_the_same_counters() -> None:
     assert f'model_requests_total{{model="churn",outcome="refused",{who}}} 1.0' in page
     assert f'model_request_duration_seconds_count{{model="churn",{who}}} 1.0' in page
     assert "process_resident_memory_bytes" in page
+
+
+def test_metrics_tell_which_model_is_served_and_by_what() -> None:
+    page = Metrics(served(fake()).state).page().decode()
+
+    (model,) = re.findall(r"^model_info\{(.*)\} 1.0$", page, re.MULTILINE)
+    (build,) = re.findall(r"^model_server_build_info\{(.*)\} 1.0$", page, re.MULTILINE)
+    assert model == 'digest="sha256:0",name="churn",revision="7f3a9c21",version="2.1.0"'
+    assert f'python="{platform.python_version()}"' in build
+    assert f'scikit_learn="{version("scikit-learn")}"' in build
+    assert f'version="{modelserver.__version__}"' in build
