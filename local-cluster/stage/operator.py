@@ -1,6 +1,8 @@
 """The operator on the cluster, installed as a user would: by helm, from the chart in this checkout."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from localcluster.cli import CHECKOUT
 from localcluster.images import last_built, pick, repository_in
@@ -32,6 +34,16 @@ async def install_operator(programs: Programs, *values: str) -> None:
         f"--set=podAnnotations.build=b{build}", *given,
         "--force-conflicts", "--wait", "--timeout=180s",
     )  # fmt: skip
+
+
+@asynccontextmanager
+async def operator_with(programs: Programs, *values: str) -> AsyncIterator[None]:
+    """The operator with these values, while the block runs."""
+    await install_operator(programs, *values)
+    try:
+        yield
+    finally:
+        await install_operator(programs)
 
 
 def image_of(programs: Programs, part: str) -> str:

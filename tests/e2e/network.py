@@ -29,17 +29,18 @@ async def cut_off(addresses: Sequence[str], port: int = API_PORT) -> AsyncIterat
 async def _dropped(packets: str) -> AsyncIterator[None]:
     """Drop packets, on the way through the node and into it."""
     table = f"e2e_{os.urandom(3).hex()}"
-    await _nft(f"add table ip {table}")
+    await nft(f"add table ip {table}")
     try:
         for hook in ("forward", "input"):
-            await _nft(f"add chain ip {table} {hook} {{ type filter hook {hook} priority -10; }}")
-            await _nft(f"add rule ip {table} {hook} {packets} drop")
+            await nft(f"add chain ip {table} {hook} {{ type filter hook {hook} priority -10; }}")
+            await nft(f"add rule ip {table} {hook} {packets} drop")
         yield
     finally:
-        await _nft(f"delete table ip {table}")
+        await nft(f"delete table ip {table}")
 
 
-async def _nft(command: str) -> None:
+async def nft(command: str) -> None:
+    """Run commands of nft, all or none of them."""
     program = await asyncio.create_subprocess_exec("nft", "-f", "-", stdin=PIPE, stdout=DEVNULL, stderr=PIPE)
     _, err = await program.communicate(command.encode())
     if program.returncode != 0:

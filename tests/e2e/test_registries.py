@@ -16,7 +16,7 @@ from localcluster.places import API_ADDRESS
 from modelrollout.traffic.summary import losses
 from stage.kube import Cluster, Object, path_of
 from stage.models import COARSE, MODELS, rows
-from stage.operator import install_operator
+from stage.operator import operator_with
 from stage.programs import Programs
 from stage.rollout import Rollout, conditions_of
 
@@ -39,16 +39,6 @@ async def registry_of_two(folder: Path) -> AsyncIterator[Mlflow]:
         yield server
 
 
-@asynccontextmanager
-async def installed(tools: Programs, *values: str) -> AsyncIterator[None]:
-    """The operator with these values, while the block runs."""
-    await install_operator(tools, *values)
-    try:
-        yield
-    finally:
-        await install_operator(tools)
-
-
 def declaring(registry: Mlflow) -> tuple[str, ...]:
     """Values that declare a registry, which is then asked every second."""
     return "registries[0].name=lab", f"registries[0].url={registry.url}", "extraArgs={--registry-seconds=1}"
@@ -64,7 +54,7 @@ async def test_a_moved_alias_is_one_rollout_and_one_that_was_rolled_back_is_not_
 ) -> None:
     async with (
         registry_of_two(tmp_path) as registry,
-        installed(prepared, *declaring(registry)),
+        operator_with(prepared, *declaring(registry)),
         serving(prepared, churn, spec(CHAMPION), rows(), LIGHT) as now,
     ):
         await asyncio.to_thread(registry.point, "churn", "champion", "2")
@@ -104,7 +94,7 @@ async def test_a_registry_of_the_namespaces_own_is_asked_by_jobs_with_a_secret_t
 ) -> None:
     log = Log(prepared.places.node.audit_log)
     await cluster.merge(path_of("v1", "Namespace", "", churn.namespace), {"metadata": {"labels": RESTRICTED}})
-    async with registry_of_two(tmp_path) as registry, installed(prepared, "extraArgs={--registry-job-seconds=2}"):
+    async with registry_of_two(tmp_path) as registry, operator_with(prepared, "extraArgs={--registry-job-seconds=2}"):
         own = CHAMPION | {"registry": registry.url}
         wanted = spec(own, server=SERVER | {"envFrom": [{"secretRef": {"name": "mlflow"}}]})
         await churn.apply(wanted)
