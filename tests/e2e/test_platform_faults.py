@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.long, pytest.m
 
 ETCD_SECONDS = 20.0
 BLIND_SECONDS = 90.0
-"""A watch goes on for 20 s after its right was taken away; a view is too old to go on from 60 s later."""
+"""A watch goes on for 14 s after its right was taken away; a view is too old to go on from 60 s later."""
 LITTLE_MEMORY = 256 * 2**20
 
 

@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 from shell.virtual import run
 
-from modelrollout.kube.outage import Line, Outage
+from modelrollout.kube.client import SILENCE, WATCH_SECONDS
+from modelrollout.kube.outage import ALL_AGAIN_SECONDS, SHORT_REST_SECONDS, SOON_AFTER_SECONDS, Line, Outage
+from modelrollout.kube.reflector import FIRST_WAIT_SECONDS
 
 
 async def passed(line: Line, seconds: float) -> int:
@@ -75,6 +77,20 @@ def test_the_first_answer_opens_the_lines_and_wakes_those_who_rest() -> None:
     assert run(story()) == pytest.approx(7)
 
 
+@pytest.mark.parametrize(("since", "rested"), [(15, SHORT_REST_SECONDS), (25, 12)])
+def test_a_call_that_an_outage_caught_is_asked_again_soon(since: float, rested: float) -> None:
+    async def story() -> float:
+        outage = failing(3)
+        outage.answered(200)
+        await asyncio.sleep(since)
+        outage.answered(0)
+        begun = asyncio.get_running_loop().time()
+        await outage.rest(12)
+        return asyncio.get_running_loop().time() - begun
+
+    assert run(story()) == pytest.approx(rested)
+
+
 def begun_again(outage: Outage, callers: int) -> list[float]:
     """When each of many that broke at the same moment begins again, in seconds since then."""
 
@@ -103,6 +119,13 @@ def test_many_watches_have_all_begun_again_within_ten_seconds() -> None:
     moments = begun_again(outage, 300)
 
     assert (moments[0], 9 < moments[-1] <= 10) == (0, True)
+
+
+def test_a_silence_is_found_out_and_the_last_watch_begins_again_within_half_a_minute() -> None:
+    longest_first_wait = timedelta(seconds=max(1.5 * FIRST_WAIT_SECONDS, SHORT_REST_SECONDS))
+
+    assert SILENCE + longest_first_wait + timedelta(seconds=ALL_AGAIN_SECONDS) < timedelta(seconds=30)
+    assert timedelta(seconds=WATCH_SECONDS) < SILENCE < timedelta(seconds=SOON_AFTER_SECONDS)
 
 
 def test_a_server_that_asks_to_be_left_alone_is_left_alone_at_once_and_so_long() -> None:

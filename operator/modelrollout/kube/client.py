@@ -19,11 +19,11 @@ from modelrollout.kube.transport import Answer, Call, Transport
 
 FIELD_MANAGER = "modelrollout"
 PAGE = 500
-WATCH_SECONDS = 20
+WATCH_SECONDS = 14
 """A connection that died without a word is found out when the watch should have ended, so watches are short."""
-SILENCE = timedelta(seconds=25)
-"""A watch that is still silent so long after it should have ended is dead. Bookmarks are no sign of life: of a kind
-that has no objects at all the API server sends none."""
+SILENCE = timedelta(seconds=18)
+"""A watch that says nothing for so long, past its own end, is dead. Bookmarks are no sign of life: of a kind that has
+no objects at all the API server sends none. With the wait for one's turn to begin again (`outage`) it is below 30 s."""
 LIST_SECONDS = 10.0
 """For a page; one that takes longer hangs."""
 LINE_LIMIT = 16 * 2**20

@@ -6,9 +6,12 @@ answer opens both lines at once.
 
 Where calls are answered and only watches break, nothing tells a good answer from the next bad one. So what begins again
 after a rest begins one after the other, the first one at once.
+
+A call that hung when the outage ended fails later, for a reason that is gone. So nobody rests for long soon after it.
 """
 
 import asyncio
+import math
 from contextlib import suppress
 from datetime import timedelta
 
@@ -20,6 +23,9 @@ AGAIN_SECONDS = 1.25
 """From one that begins again to the next: each lists and watches, which makes 1.6 calls a second."""
 ALL_AGAIN_SECONDS = 10.0
 """Until all watches have begun again, however many namespaces they look after."""
+SOON_AFTER_SECONDS = 20.0
+"""After an outage: by then each call that it caught has failed, be it a silent watch."""
+SHORT_REST_SECONDS = 0.75
 BAD_CODES = frozenset({0, 401, 403, 429})
 SERVER_ERROR = 500
 
@@ -36,6 +42,7 @@ class Outage:
         self.watches: set[tuple[str, str]] = set()
         """Kinds and namespaces that are watched."""
         self._next = 0.0
+        self._ended = -math.inf
 
     @property
     def is_on(self) -> bool:
@@ -45,7 +52,7 @@ class Outage:
         """One call has ended: with a code, 0 for no answer; `wait` is how long the server asks to be left alone."""
         if code not in BAD_CODES and code < SERVER_ERROR:
             self._failures = 0
-            self.over.set()
+            self._end()
             return
         self._failures += 1
         if wait is not None:
@@ -53,10 +60,16 @@ class Outage:
         if wait is not None or self._failures >= FAILURES:
             self.over.clear()
 
+    def _end(self) -> None:
+        if self.is_on:
+            self.over.set()
+            self._ended = asyncio.get_running_loop().time()
+
     async def rest(self, seconds: float) -> None:
         """Wait before a list and a watch begin again; where the API server fails, only until it answers again."""
         if not self.is_on:
-            await asyncio.sleep(seconds)
+            ended_lately = asyncio.get_running_loop().time() - self._ended < SOON_AFTER_SECONDS
+            await asyncio.sleep(min(seconds, SHORT_REST_SECONDS) if ended_lately else seconds)
             await self._one_after_the_other()
             return
         with suppress(TimeoutError):

@@ -53,7 +53,7 @@ GRACE_SECONDS = 3.0
 """A change that kopf tells of so soon after a list was not missed."""
 RETRY_SECONDS = 5.0
 OUTDATED_SECONDS = 60.0
-"""A watch says something every 20 s; after a minute only a rollback is still carried out."""
+"""A watch ends every 14 s at the latest; after a minute only a rollback is still carried out."""
 STALLED_SECONDS = 180.0
 RENEWED_SECONDS = 10.0
 REFUSED_SECONDS = 10.0
