@@ -4,20 +4,19 @@ No container engine stands between, so that what is timed is the server. The fol
 mount namespace of the server's own and vanish with it.
 """
 
-import json
 import os
 import shutil
 import sys
 import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from bench.serving.peers import ROOT, Place, Start
 
 sys.path.insert(0, str(ROOT / "local-cluster"))
 
 from localcluster.builders import find_builder
+from localcluster.image_archive import opened
 from localcluster.images import pick
 from localcluster.places import find_places
 
@@ -42,24 +41,16 @@ def unpacked(place: Place, tag: str = "dev") -> Root:
     where = find_places(os.environ, ROOT)
     archive, folder = place.work / "image.tar", place.work / "root"
     find_builder(where).save(pick(["modelrollout-server"])[0].reference(tag), archive)
-    with tarfile.open(archive) as outer:
-        manifest = json.load(_file(outer, "manifest.json"))[0]
-        settings = json.load(_file(outer, manifest["Config"]))["config"]["Env"]
-        for layer in manifest["Layers"]:
-            with tarfile.open(fileobj=_file(outer, layer)) as inner:
+    with opened(archive) as image:
+        environment = image.environment
+        for layer in image.layers():
+            with tarfile.open(fileobj=layer) as inner:
                 inner.extractall(folder, numeric_owner=True, filter="fully_trusted")  # noqa: S202 - our own image
     archive.unlink()
     models = place.material.folder
     shutil.copytree(models, folder / models.relative_to("/"))
     _open_to_all(folder, models)
-    return Root(folder, dict(setting.split("=", 1) for setting in settings))
-
-
-def _file(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    found = archive.extractfile(name)
-    if found is None:
-        raise ValueError(f"the image has no file {name}")
-    return found
+    return Root(folder, environment)
 
 
 def _open_to_all(folder: Path, models: Path) -> None:

@@ -1,13 +1,13 @@
 """How large an image is: its layers as they lie on a node's disk, and as a registry keeps and sends them (gzip -6)."""
 
 import gzip
-import json
-import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from localcluster.image_archive import opened
 
 GZIP = 31
 """zlib's number for a gzip stream with the largest window."""
@@ -29,17 +29,9 @@ class Size:
 
 def size_of(archive: Path) -> Size:
     """Size of the image in an archive as `docker save` writes it."""
-    with tarfile.open(archive) as outer:
-        manifest = json.loads(_file(outer, "manifest.json").read())[0]
-        layers = [_layer(_file(outer, name)) for name in manifest["Layers"]]
+    with opened(archive) as image:
+        layers = [_layer(file) for file in image.layers()]
     return Size(sum(layer.unpacked for layer in layers), sum(layer.compressed for layer in layers))
-
-
-def _file(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    found = archive.extractfile(name)
-    if found is None:
-        raise ValueError(f"the image has no file {name}")
-    return found
 
 
 def _layer(file: IO[bytes]) -> Size:

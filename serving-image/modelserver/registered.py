@@ -55,11 +55,10 @@ def model_file(uri: str, environment: Mapping[str, str], read: Read) -> Place:
     Raises:
         StartError: the address names no version, the registry does not have it, or what it has is not served.
     """
-    named, registry = VERSION.fullmatch(unquote(uri)), environment.get("MODEL_REGISTRY", "").rstrip("/")
+    named = VERSION.fullmatch(unquote(uri))
     if named is None:
         raise StartError(Cause.BAD_SETTING, f'"{uri}" names no version; a pod serves one, such as models:/churn/7')
-    if urlsplit(registry).scheme not in {"http", "https"}:
-        raise StartError(Cause.BAD_SETTING, f"{uri} needs MODEL_REGISTRY, the address of the registry")
+    registry = address(uri, environment)
     asked = urlencode({"name": named["name"], "version": named["version"]}, quote_via=quote)
     answer = _json(read(Place(f"{registry}{DOWNLOAD_URI}?{asked}", is_proxied=True)))
     source = answer.get("artifact_uri")
@@ -69,6 +68,18 @@ def model_file(uri: str, environment: Mapping[str, str], read: Read) -> Place:
     if folder.url.lower().endswith(SERVED):
         return folder
     return _below(folder, _file_of(uri, read(_below(folder, "MLmodel"))))
+
+
+def address(uri: str, environment: Mapping[str, str]) -> str:
+    """Where the registry is that a name in it is asked of.
+
+    Raises:
+        StartError: MODEL_REGISTRY says no address of http or https.
+    """
+    registry = environment.get("MODEL_REGISTRY", "").rstrip("/")
+    if urlsplit(registry).scheme not in {"http", "https"}:
+        raise StartError(Cause.BAD_SETTING, f"{uri} needs MODEL_REGISTRY, the address of the registry")
+    return registry
 
 
 def credentials(environment: Mapping[str, str]) -> Credentials | None:

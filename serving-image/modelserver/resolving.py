@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -52,12 +52,11 @@ def resolved(environment: Mapping[str, str], sleep: Callable[[float], None] = ti
     Raises:
         StartError: there is no such alias, the registry refuses the credentials, or it does not answer.
     """
-    uri, registry = environment.get("MODEL_URI", ""), environment.get("MODEL_REGISTRY", "").rstrip("/")
+    uri = environment.get("MODEL_URI", "")
     named = ALIAS.fullmatch(uri)
     if named is None:
         raise StartError(Cause.BAD_SETTING, f'"{uri}" names no alias; write for instance models:/churn@champion')
-    if urlsplit(registry).scheme not in {"http", "https"}:
-        raise StartError(Cause.BAD_SETTING, f"{uri} needs MODEL_REGISTRY, the address of the registry")
+    registry = registered.address(uri, environment)
     status, body = _asked(registry, named, environment, sleep)
     return _read(registry, named, status, _json(body))
 
@@ -108,12 +107,13 @@ def _read(registry: str, named: "re.Match[str]", status: int, answer: Mapping[st
 
 
 def _version(registry: str, named: "re.Match[str]", found: object) -> Resolved:
-    version = found.get("version") if isinstance(found, dict) and found.get("name") == named["name"] else None
+    known = found if isinstance(found, dict) and found.get("name") == named["name"] else {}
+    version = known.get("version")
     if not isinstance(version, str) or not VERSION.fullmatch(version):
         raise StartError(
             Cause.DOWNLOAD_FAILED, f"the registry {registry} answers something that is no version of the model"
         )
-    return Resolved(version, _checksum(found.get("tags") if isinstance(found, dict) else None))
+    return Resolved(version, _checksum(known.get("tags")))
 
 
 def _checksum(tags: object) -> str:

@@ -11,12 +11,16 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
+from e2e.releases import ANOTHER
 
+from localcluster.choice import Driver
 from localcluster.cli import CHECKOUT
+from localcluster.cli import locked as cluster_locked
+from localcluster.images import make_images
 from localcluster.saying import ClusterError
 from stage.kube import Cluster, path_of
 from stage.models import install_store
-from stage.operator import install_operator
+from stage.operator import TAG, install_operator
 from stage.programs import Programs, programs
 from stage.rollout import Rollout
 
@@ -46,6 +50,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Programs:
             asyncio.run(_install(tools))
             done.touch()
     return tools
+
+
+@pytest.fixture(scope="session")
+def both(prepared: Programs) -> Programs:
+    """The cluster with the other build on it, made before requests are sent: a build starves small pods."""
+    with cluster_locked(prepared.places):
+        make_images(prepared.places, [ANOTHER], Driver(prepared.places.choice.read_text().strip()), TAG)
+    return prepared
 
 
 def _cluster() -> Programs:

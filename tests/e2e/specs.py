@@ -9,6 +9,8 @@ Spec = dict[str, Any]
 VERSIONS = {"v1": "1.0.0", "v2": "2.0.0", "v3": "3.0.0"}
 SERVER: Spec = {"resources": {"requests": {"cpu": "20m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}}
 
+WAITS_AT_HALF: Spec = {"canary": {"steps": [{"weight": 50, "pause": {}}]}}
+
 
 def spec(model: str | Spec = "v1", **changes: Any) -> Spec:
     """A spec of two small pods with a look every second; `changes` replace whole fields."""

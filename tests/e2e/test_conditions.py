@@ -3,7 +3,7 @@
 import pytest
 from e2e.acts import at_weight, promoted, roll_out, serving
 from e2e.kstatus import Status, compute
-from e2e.specs import spec
+from e2e.specs import WAITS_AT_HALF, spec
 
 from stage.models import MODEL_FAILED, expecting
 from stage.programs import Programs
@@ -11,13 +11,11 @@ from stage.rollout import Rollout, conditions_of
 
 pytestmark = pytest.mark.cluster
 
-PAUSED = {"canary": {"steps": [{"weight": 50, "pause": {}}]}}
-
 
 async def test_kstatus_and_kubectl_follow_a_rollout_through_its_ends(prepared: Programs, churn: Rollout) -> None:
     where = f"--namespace={churn.namespace}"
-    assert compute(await churn.apply(spec(strategy=PAUSED))) is Status.IN_PROGRESS
-    async with serving(prepared, churn, spec(strategy=PAUSED), expecting(MODEL_FAILED)):
+    assert compute(await churn.apply(spec(strategy=WAITS_AT_HALF))) is Status.IN_PROGRESS
+    async with serving(prepared, churn, spec(strategy=WAITS_AT_HALF), expecting(MODEL_FAILED)):
         assert compute(await churn.get()) is Status.CURRENT
         waited = await prepared.kubectl("wait", where, "mr/churn", "--for=condition=Ready", "--timeout=1s")
         assert waited == "modelrollout.modelrollout.dev/churn condition met\n"

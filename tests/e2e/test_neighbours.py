@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from e2e.acts import at_weight, roll_out, serving
-from e2e.specs import spec
+from e2e.specs import WAITS_AT_HALF, spec
 
 from stage.kube import Cluster, path_of, until
 from stage.programs import Programs
@@ -37,7 +37,7 @@ async def test_two_rollouts_of_the_same_model_in_one_namespace_do_not_mix(
 async def test_a_namespace_that_is_deleted_in_a_step_leaves_nothing(
     prepared: Programs, cluster: Cluster, namespace: str, churn: Rollout
 ) -> None:
-    halfway = spec(replicas=1, strategy={"canary": {"steps": [{"weight": 50, "pause": {}}]}})
+    halfway = spec(replicas=1, strategy=WAITS_AT_HALF)
     async with serving(prepared, churn, halfway):
         await roll_out(churn, "v2")
         await churn.until("the candidate waits at weight 50", at_weight(50, "Paused"))

@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from e2e.acts import promoted, serving
+from e2e.acts import at_weight, candidate, promoted, roll_out, serving, stays
 from e2e.audit import AuditLog
-from e2e.specs import spec
+from e2e.releases import ANOTHER, running
+from e2e.specs import WAITS_AT_HALF, spec
 
 from localcluster.cli import CHECKOUT
 from modelrollout import names
+from modelrollout.traffic.summary import losses
 from stage.kube import Cluster, until
-from stage.operator import CHART, NAMESPACE, RELEASE, image_of
+from stage.operator import CHART, NAMESPACE, RELEASE, image_of, operator_with
 from stage.programs import Programs
 from stage.rollout import Rollout
 
@@ -96,14 +98,14 @@ async def test_a_rollout_gives_its_author_no_right_to_pods_or_accounts(prepared:
 
 
 @asynccontextmanager
-async def second_installation(tools: Programs) -> AsyncIterator[None]:
-    """Another release of the chart, in a namespace of its own, that wants to look after all namespaces as well."""
+async def second_installation(tools: Programs, *values: str) -> AsyncIterator[None]:
+    """Another release of the chart, in a namespace of its own; it wants all others, unless a value says otherwise."""
     repository, _, tag = image_of(tools, "operator").rpartition(":")
     try:
         await tools.helm(
             "upgrade", "--install", "other", str(CHART), f"--namespace={OTHER}", "--create-namespace",
             "--set=crds.install=false,rbac.aggregate=false,replicas=1",
-            f"--set=image.repository={repository},image.tag={tag}",
+            f"--set=image.repository={repository},image.tag={tag}", *(f"--set={value}" for value in values),
         )  # fmt: skip
         yield
     finally:
@@ -123,10 +125,44 @@ async def test_a_second_installation_is_refused_by_name_and_changes_nothing(prep
         await until(named, "the second installation names the first", 120)
         await promoted(churn, "v2")
         assert await prepared.kubectl("get", *in_other, "--output=jsonpath={.status.readyReplicas}") in {"", "0"}
-    users = {
-        write.user
-        for kind in ("modelrollouts", "deployments", "services", "poddisruptionbudgets", "controllerrevisions")
-        for write in log.writes(churn.namespace, kind)
-    }
+    users = writers(log, churn.namespace)
     assert ACCOUNT in users
     assert not any(f":{OTHER}:" in user for user in users)
+
+
+def writers(log: AuditLog, namespace: str) -> set[str]:
+    """Who wrote a rollout or anything that an operator makes for one."""
+    kinds = ("modelrollouts", "deployments", "services", "poddisruptionbudgets", "controllerrevisions")
+    return {write.user for kind in kinds for write in log.writes(namespace, kind)}
+
+
+@pytest.mark.timeout(600)
+async def test_an_installation_of_another_version_in_another_namespace_changes_nothing(
+    both: Programs, churn: Rollout, beside: Rollout
+) -> None:
+    others = (
+        f"watchNamespaces={{{beside.namespace}}}",
+        f"image.repository=localhost/{ANOTHER.name}",
+        f"server.image={image_of(both, 'server')}",
+    )
+    async with (
+        operator_with(both, f"watchNamespaces={{{churn.namespace}}}"),
+        serving(both, churn, spec(strategy=WAITS_AT_HALF)) as now,
+    ):
+        await roll_out(churn, "v2")
+        obj = await churn.until("the candidate waits at weight 50", at_weight(50, "Paused"))
+        before, log = await running(churn), AuditLog.of(both)
+        async with second_installation(both, *others):
+            await beside.apply(spec())
+            await beside.until_condition("Ready")
+            await stays(churn, at_weight(50, "Paused"))
+            assert await running(churn) == before
+            await churn.command("promote", candidate(obj)["revision"], "1")
+            await churn.until_condition("Ready")
+            assert (await running(churn)).revisions == before.revisions
+            ours, theirs = writers(log, churn.namespace), writers(log, beside.namespace)
+    assert ACCOUNT in ours
+    assert not any(f":{OTHER}:" in user for user in ours)
+    assert any(f":{OTHER}:" in user for user in theirs)
+    assert ACCOUNT not in theirs
+    assert losses(now.load.records) == []

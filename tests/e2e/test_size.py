@@ -2,7 +2,7 @@
 
 import pytest
 from e2e.acts import at_weight, roll_out, serving, stays
-from e2e.specs import spec
+from e2e.specs import WAITS_AT_HALF, spec
 
 from modelrollout import names
 from stage.programs import Programs
@@ -10,13 +10,11 @@ from stage.rollout import Rollout, of, ready
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
-HALF = {"canary": {"steps": [{"weight": 50, "pause": {}}]}}
-
 
 async def test_at_half_weight_scale_answers_stable_alone_and_a_smaller_number_waits(
     prepared: Programs, churn: Rollout
 ) -> None:
-    async with serving(prepared, churn, spec(replicas=2, strategy=HALF)) as now:
+    async with serving(prepared, churn, spec(replicas=2, strategy=WAITS_AT_HALF)) as now:
         await roll_out(churn, "v2")
         obj = await churn.until("the candidate waits at weight 50", at_weight(50, "Paused"))
         scale = await churn.cluster.get(f"{churn.path}/scale")

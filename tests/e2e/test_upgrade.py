@@ -2,33 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
 from e2e.acts import at_weight, candidate, roll_out, serving, stays
 from e2e.audit import AuditLog, by_operator
-from e2e.specs import spec
+from e2e.releases import ANOTHER, running
+from e2e.specs import WAITS_AT_HALF, spec
 
-from localcluster.choice import Driver
-from localcluster.cli import locked
-from localcluster.images import Image, make_images
 from modelrollout.traffic.summary import losses
-from stage.operator import TAG, install_operator
+from stage.operator import install_operator
 from stage.programs import Programs
-from stage.rollout import Rollout, restarts
+from stage.rollout import Rollout
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(500)]
-
-ANOTHER = Image("modelrollout-operator-another", "tests/e2e/another-build/Dockerfile", "tests/e2e/another-build")
-WAITS = {"canary": {"steps": [{"weight": 50, "pause": {}}]}}
-
-
-@pytest.fixture(scope="module")
-def both(prepared: Programs) -> Programs:
-    """The cluster with the other build on it, made before requests are sent: a build starves small pods."""
-    with locked(prepared.places):
-        make_images(prepared.places, [ANOTHER], Driver(prepared.places.choice.read_text().strip()), TAG)
-    return prepared
 
 
 @asynccontextmanager
@@ -43,23 +29,6 @@ async def upgraded(tools: Programs) -> AsyncIterator[None]:
         yield
     finally:
         await install_operator(tools)
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """What an upgrade must not touch."""
-
-    pods: frozenset[tuple[str, int]]
-    """Each pod's uid with the restarts of its containers."""
-    revisions: frozenset[str]
-
-
-async def running(churn: Rollout) -> Running:
-    pods = await churn.pods()
-    return Running(
-        pods=frozenset((pod["metadata"]["uid"], restarts(pod)) for pod in pods),
-        revisions=frozenset(await churn.deployments()),
-    )
 
 
 async def test_an_upgrade_makes_no_revision_restarts_no_pod_and_writes_no_deployment(
@@ -77,7 +46,7 @@ async def test_an_upgrade_makes_no_revision_restarts_no_pod_and_writes_no_deploy
 async def test_an_upgrade_in_the_middle_of_a_step_changes_nothing_and_the_step_goes_on(
     both: Programs, churn: Rollout
 ) -> None:
-    async with serving(both, churn, spec(strategy=WAITS)) as now:
+    async with serving(both, churn, spec(strategy=WAITS_AT_HALF)) as now:
         await roll_out(churn, "v2")
         obj = await churn.until("the candidate waits at weight 50", at_weight(50, "Paused"))
         before, log = await running(churn), AuditLog.of(both)
