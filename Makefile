@@ -16,13 +16,15 @@ help:  ## this list
 .PHONY: install
 install: $(INSTALLED)  ## .venv with the command line, the tests' tools and the serving code
 
-$(INSTALLED): requirements.lock tests/serving/moto.lock tests/registry/mlflow.lock pyproject.toml local-cluster/prepare
+$(INSTALLED): requirements.lock tests/serving/moto.lock tests/serving/locust.lock tests/registry/mlflow.lock pyproject.toml local-cluster/prepare
 	local-cluster/prepare python
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	test -x .venv/moto/bin/python || $(PYTHON) -m venv .venv/moto  # its dependencies and ours contradict each other
 	.venv/moto/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/serving/moto.lock
+	test -x .venv/locust/bin/python || $(PYTHON) -m venv .venv/locust
+	.venv/locust/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/serving/locust.lock
 	test -x .venv/mlflow/bin/python || $(PYTHON) -m venv --without-pip .venv/mlflow  # 350 MB, which pip would compile, too
 	$(BIN)/python -m uv pip install --quiet --require-hashes --python .venv/mlflow/bin/python -r tests/registry/mlflow.lock \
 	  || $(BIN)/python -m pip --python .venv/mlflow/bin/python install --quiet --disable-pip-version-check --no-compile --require-hashes \
@@ -42,6 +44,8 @@ lock: install  ## resolve and pin all dependencies again, with hashes
 	  -c operator/requirements.lock -c serving-image/requirements.lock -o requirements.lock
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  <(echo 'moto[s3,server]>=5.2') -o tests/serving/moto.lock
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  <(echo 'locust>=2.40') -o tests/serving/locust.lock
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  tests/registry/mlflow.in -o tests/registry/mlflow.lock
 

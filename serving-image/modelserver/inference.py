@@ -14,7 +14,7 @@ from modelserver.native import PredictionIds
 from modelserver.refusals import MAX_SHOWN
 from modelserver.scores import Reader
 from modelserver.settings import Settings
-from modelserver.tensors import BadInferenceError, Tensor, rows_of
+from modelserver.tensors import BadInferenceError, Tensor, refuse_endless_numbers, rows_of
 
 LABELS, SHARES, ENDS, IDS = "predict", "predict_proba", "predict_interval", "prediction_id"
 PAIR = 2
@@ -120,6 +120,7 @@ class Infer:
             message, _, place = str(error).partition(" - at `$")
             raise BadInferenceError(place.strip("`.") or "body", message) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            refuse_endless_numbers(body)
             raise BadInferenceError("body", f"it is not JSON: {error}") from None
 
     def _output(self, name: str, scores: Scores) -> OutputTensor:

@@ -5,6 +5,8 @@ as the columns are. Numbers may also follow the JSON as raw bytes: the binary te
 tritonclient uses unless it is told otherwise.
 """
 
+import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +74,29 @@ def rows_of(tensors: Sequence[Tensor], raw: bytes | None, columns: Columns) -> l
         rows = _by_name(numbers, columns)
     _check_bounds(rows, columns)
     return rows
+
+
+def refuse_endless_numbers(body: bytes) -> None:
+    """Name the first NaN or infinity of a body that is no JSON for no other reason: Python's json writes them so.
+
+    Raises:
+        BadInferenceError: naming the tensor and the number.
+    """
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    tensors = parsed.get("inputs") if isinstance(parsed, dict) else None
+    for i, tensor in enumerate(tensors if isinstance(tensors, list) else ()):
+        data = tensor.get("data") if isinstance(tensor, dict) else None
+        for j, value in enumerate(_flattened(data)):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise BadInferenceError(f"inputs[{i}].data[{j}]", f"has to be finite, not {value}")
+
+
+def _flattened(data: object) -> Iterator[object]:
+    for one in data if isinstance(data, list) else ():
+        yield from one if isinstance(one, list) else (one,)
 
 
 def _check_bounds(rows: Sequence[Row], columns: Columns) -> None:

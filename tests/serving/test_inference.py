@@ -133,7 +133,10 @@ async def test_a_bad_tensor_is_a_400_that_names_the_field(inputs: list[dict[str,
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ("NaN", "not JSON"),
+        ("NaN", "inputs[0].data[0]: has to be finite, not nan"),
+        ("-Infinity", "inputs[0].data[0]: has to be finite, not -inf"),
+        ("[1], [Infinity]", "inputs[0].data[1]: has to be finite, not inf"),
+        ("NaN, oops", "not JSON"),
         ("1e999", "finite"),
         ("1" + "0" * 400, "finite"),
         ("[" * 50_000, "not JSON"),
