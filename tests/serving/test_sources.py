@@ -1,6 +1,7 @@
 """Models from files and over http: checked, resumed, capped; what fails says why in one sentence."""
 
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -112,13 +113,20 @@ def test_a_whole_model_is_fetched_with_its_name_and_digest(shop: Callable[..., S
     assert fetched.digest == "sha256:" + hashlib.sha256(MODEL).hexdigest()
 
 
-def test_a_cut_download_goes_on_where_it_stopped(shop: Callable[..., Shop], tmp_path: Path) -> None:
+def test_a_cut_download_goes_on_where_it_stopped_and_says_so(
+    shop: Callable[..., Shop], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "modelserver.download")
     server = shop(cut_off, the_rest)
 
     path = download(server.url, limits(tmp_path))
 
     assert path.read_bytes() == MODEL
     assert server.ranges == [None, "bytes=1000-"]
+    cut, whole_at_last = caplog.messages
+    assert cut.startswith(f"download of {server.url}: ")
+    assert cut.endswith("; 1000 bytes so far, trying again")
+    assert whole_at_last == f"downloaded {server.url}: {len(MODEL)} bytes"
 
 
 @pytest.fixture
