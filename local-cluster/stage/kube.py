@@ -19,7 +19,9 @@ MANAGER = "stage"
 ASK_AGAIN_SECONDS = 0.1
 PATIENCE_SECONDS = 90.0
 NOT_FOUND = 404
-CLUSTER_WIDE = frozenset({"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Node"})
+CLUSTER_WIDE = frozenset(
+    {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Node", "PersistentVolume"}
+)
 
 
 class ApiError(Exception):
