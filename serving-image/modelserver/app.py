@@ -1,68 +1,78 @@
-"""The HTTP application: FastAPI for everything that people read, and a short cut for everything that is hot.
+"""The HTTP application: a short cut for everything that is hot or asked every second, FastAPI for the rest.
 
 `PredictRoute` is plain ASGI; the FastAPI route of the same path runs the same code, and is there for the documents
-and for servers that mount the application without the short cut.
+and for servers that mount `pages` alone. FastAPI is imported for the first request that needs it, in a thread of its
+own, so that predictions go on meanwhile.
 """
 
-from fastapi import FastAPI, HTTPException, Request, Response
-from starlette.types import Receive, Scope, Send
+import asyncio
+import gc
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from modelserver import __version__, inference_api
-from modelserver.documents import BATCH_EXTRA, PREDICT_EXTRA, RESPONSES, BatchAnswer, ModelList, PredictAnswer, describe
+import msgspec
+
 from modelserver.predict import Predictor
-from modelserver.route import PredictRoute
+from modelserver.route import JSON, PredictRoute
 from modelserver.state import State
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.types import Receive, Scope, Send
+
+Brief = Callable[[], tuple[int, bytes]]
+"""Status and body, which is JSON where there is any."""
 
 
 class App:
     """The application of the serving port."""
 
     def __init__(self, predictor: Predictor, state: State) -> None:
+        self._predictor = predictor
+        self._state = state
         self._hot = {path: PredictRoute(take, predictor, state) for path, take in predictor.paths().items()}
-        self.pages = _pages(self._hot["/v1/predict"], self._hot["/v1/predict/batch"], state)
-        self.pages.include_router(inference_api.routes(predictor, state))
+        self._brief = _brief(state)
+        self._making = asyncio.Lock()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    @cached_property
+    def pages(self) -> "FastAPI":
+        from modelserver import pages  # noqa: PLC0415 - few pods are ever asked for one
+
+        made = pages.make(self._predictor, self._state)
+        gc.freeze()  # as at the start: what was imported stays, and no collection is to walk it
+        return made
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["type"] == "http" and scope["method"] == "GET" and (brief := self._brief.get(scope["path"])):
+            await _say(send, *brief())
+            return
         hot = scope["type"] == "http" and scope["method"] == "POST" and not scope["path"].startswith("/v2")
         route = self._hot.get(scope["path"]) if hot else None
-        await (route or self.pages)(scope, receive, send)
+        await (route or await self._made())(scope, receive, send)
+
+    async def _made(self) -> "FastAPI":
+        async with self._making:
+            if "pages" not in self.__dict__:
+                await asyncio.to_thread(getattr, self, "pages")
+        return self.pages
 
 
-def _pages(one: PredictRoute, batch: PredictRoute, state: State) -> FastAPI:
-    pages = FastAPI(title=f"Model {state.settings.name}", version=__version__)
+def _brief(state: State) -> Mapping[str, Brief]:
+    """What load balancers and clients ask again and again; `pages` has the same, for the documents."""
 
-    @pages.post("/predict", response_model=PredictAnswer, responses=RESPONSES, openapi_extra=PREDICT_EXTRA)
-    @pages.post("/v1/predict", response_model=PredictAnswer, responses=RESPONSES, openapi_extra=PREDICT_EXTRA)
-    async def predict(request: Request) -> Response:
-        """Predict one row."""
-        return await one.respond(request)
+    def code() -> int:
+        return 200 if state.ready else 503
 
-    @pages.post("/v1/predict/batch", response_model=BatchAnswer, responses=RESPONSES, openapi_extra=BATCH_EXTRA)
-    async def predict_batch(request: Request) -> Response:
-        """Predict up to 100 rows."""
-        return await batch.respond(request)
+    return {
+        "/health": lambda: (200, msgspec.json.encode({"status": state.phase})),
+        "/ready": lambda: (code(), msgspec.json.encode({"ready": state.ready})),
+        "/v2/health/live": lambda: (200, b""),
+        "/v2/health/ready": lambda: (code(), b""),
+    }
 
-    @pages.get("/v1/models")
-    async def models() -> ModelList:
-        """List what this pod serves."""
-        return ModelList(models=[describe(state)])
 
-    @pages.get("/v1/models/{name}/versions", responses={404: {"description": "This pod serves another model."}})
-    async def versions(name: str) -> ModelList:
-        """List the versions of one model that this pod serves."""
-        if name != state.settings.name:
-            raise HTTPException(404, f'this pod serves "{state.settings.name}", not "{name[:100]}"')
-        return ModelList(models=[describe(state)])
-
-    @pages.get("/health")
-    async def health() -> dict[str, str]:
-        """Say that the predict path turns; the counters are on the health port."""
-        return {"status": state.phase}
-
-    @pages.get("/ready", responses={503: {"description": "Not ready."}})
-    async def ready(response: Response) -> dict[str, bool]:
-        """Say whether requests should come here."""
-        response.status_code = 200 if state.ready else 503
-        return {"ready": state.ready}
-
-    return pages
+async def _say(send: "Send", status: int, body: bytes) -> None:
+    headers = [(b"content-length", b"%d" % len(body)), *([JSON] if body else [])]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -148,10 +148,16 @@ def _infer_routes(router: APIRouter, predictor: Predictor, state: State) -> None
         _check(state, name, version)
         length = request.headers.get(HEADER)
         if length is None:
-            return await whole.respond(request)
+            return await respond(whole, request)
         if not length.isdecimal():
             raise HTTPException(400, f'{HEADER} is "{length[:MAX_SHOWN]}", not a number of bytes')
-        return await PredictRoute(predictor.infer_with_bytes(int(length)), predictor, state).respond(request)
+        with_bytes = PredictRoute(predictor.infer_with_bytes(int(length)), predictor, state)
+        return await respond(with_bytes, request)
+
+
+async def respond(route: PredictRoute, request: Request) -> Response:
+    status, body = await route.reply(request.scope, request.receive)
+    return Response(body, status, media_type="application/json")
 
 
 def _check(state: State, name: str, version: str | None) -> None:

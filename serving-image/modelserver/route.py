@@ -2,15 +2,16 @@
 
 import asyncio
 from dataclasses import dataclass
-
-from fastapi import Request, Response
-from starlette.types import Receive, Scope, Send
+from typing import TYPE_CHECKING
 
 from modelserver.asked import Reply, Take
 from modelserver.predict import Predictor
 from modelserver.refusals import TOO_LARGE, RefusedError, too_large
 from modelserver.state import Phase, State
 from modelserver.traffic import Flight
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 JSON = (b"content-type", b"application/json")
@@ -29,7 +30,7 @@ class PredictRoute:
     predictor: Predictor
     state: State
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         try:
             status, body = await self.reply(scope, receive)
         except ClientGoneError:
@@ -41,7 +42,7 @@ class PredictRoute:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def reply(self, scope: Scope, receive: Receive) -> Reply:
+    async def reply(self, scope: "Scope", receive: "Receive") -> Reply:
         """Status and JSON body.
 
         Raises:
@@ -60,16 +61,12 @@ class PredictRoute:
         self.take(body, self._flight(scope), answer)
         return await answered
 
-    async def respond(self, request: Request) -> Response:
-        status, body = await self.reply(request.scope, request.receive)
-        return Response(body, status, media_type="application/json")
-
-    def _flight(self, scope: Scope) -> Flight:
+    def _flight(self, scope: "Scope") -> Flight:
         flight: Flight | None = scope.get("state", {}).get("flight")
         return flight or self.state.traffic.begin()
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: "Receive") -> bytes:
     message = await receive()
     body = bytearray(message.get("body", b""))
     while message.get("more_body", False) and len(body) <= MAX_BODY_BYTES:

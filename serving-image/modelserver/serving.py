@@ -19,6 +19,7 @@ from modelserver import bundles, sources
 from modelserver.app import App
 from modelserver.connections import LINGER_S, Connection, Door
 from modelserver.predict import Predictor
+from modelserver.roomy import with_room
 from modelserver.state import State
 from modelserver.warmup import warm_up
 
@@ -47,6 +48,9 @@ class Serving(threading.Thread):
         self._drain = asyncio.Event()
 
     def run(self) -> None:
+        with_room(self._run)
+
+    def _run(self) -> None:
         try:
             predictor = self._load()
             self._loop.run_until_complete(self._serve(predictor))

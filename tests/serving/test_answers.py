@@ -1,8 +1,11 @@
 """What /v1/predict and its neighbours answer to a request that is in order."""
 
+import asyncio
 import re
 import time
 
+import httpx
+import pytest
 from serving.apps import fake, served
 
 from modelserver.models import Rows, Scores
@@ -101,3 +104,24 @@ async def test_the_serving_port_tells_whether_it_is_ready_without_the_counters()
     assert (await server.client.get("/health")).json() == {"status": "ok"}
     server.state.drain()
     assert (await server.client.get("/ready")).status_code == 503
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/v2/health/live", "/v2/health/ready"])
+async def test_what_is_asked_every_second_is_answered_as_the_documented_page_answers_it(path: str) -> None:
+    server = served(fake())
+    pages = httpx.AsyncClient(transport=httpx.ASGITransport(server.app.pages), base_url="http://server")
+
+    for _ in range(2):
+        brief, whole = await server.client.get(path), await pages.get(path)
+        assert (brief.status_code, brief.content, brief.headers) == (whole.status_code, whole.content, whole.headers)
+        server.state.drain()
+
+
+async def test_pages_are_made_once_however_many_ask_first() -> None:
+    server = served(fake())
+
+    answers = await asyncio.gather(*(server.client.get("/v1/models") for _ in range(3)))
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert (await server.client.post("/ready")).json() == {"detail": "Method Not Allowed"}
+    assert (await server.client.get("/nowhere")).json() == {"detail": "Not Found"}

@@ -160,15 +160,20 @@ def test_metadata_that_is_no_json_is_unreadable(models: Path, tmp_path: Path) ->
     assert refusal(tmp_path / "m.onnx").startswith("unreadable model: the ONNX model's metadata cannot be read: ")
 
 
-def test_an_onnx_model_imports_no_sklearn_and_a_sklearn_model_no_onnxruntime(models: Path) -> None:
+def test_a_start_imports_what_its_model_needs_and_nothing_that_people_read(models: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from modelserver import formats, serving, lifecycle
-from modelserver.sources import Fetched
-path = Path(sys.argv[1])
-formats.load(Fetched(path, path.name, ""), ())
-print(*sorted({"sklearn", "skops", "scipy", "onnxruntime"} & set(sys.modules)))
+from modelserver import lifecycle, serving, sources
+from modelserver.settings import Settings
+from modelserver.state import State
+settings = Settings.from_environment({"MODEL_URI": sys.argv[1]})
+state = State(settings)
+fetched = sources.fetch(settings)
+artifact = serving.bundles.load(fetched, settings)
+state.loaded(fetched, artifact)
+serving.App(serving.Predictor(artifact, settings, state.traffic), state)
+print(*sorted({"sklearn", "skops", "scipy", "onnxruntime", "fastapi", "opentelemetry"} & set(sys.modules)))
 """
 
     def imported(name: str) -> str:
