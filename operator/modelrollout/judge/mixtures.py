@@ -45,12 +45,6 @@ def log_sum(logs: Array) -> float:
     return top + math.log(np.exp(logs - top).ravel().dot(_ones(logs.size)))
 
 
-def log_sums(*mixtures: Array) -> list[float]:
-    """The same of several mixtures of as many bets, in the time of one."""
-    found: list[float] = log_sum_exp(np.array(mixtures)).tolist()
-    return found
-
-
 @lru_cache(maxsize=16)
 def _ones(size: int) -> Array:
     """What numbers are multiplied by to be summed: a product takes a third of the time of a sum."""
