@@ -25,15 +25,17 @@ from modelrollout.ledger import Ledger, Look, Looks, after, rules_of, under
 
 ROLLOUTS, INTERVAL = 1_000, 5.0
 BLOCK = 24
-_TERMS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("limits alone", {}),
-    ("compared with stable", {"compare": {}}),
+_TERMS: tuple[tuple[str, dict[str, Any], float], ...] = (
+    ("limits alone", {}, 0.005),
+    ("compared with stable", {"compare": {}}, 0.005),
+    ("compared, one of fifty requests fails", {"compare": {}}, 0.02),
 )
+"""What is asked of the judge, and the share of requests that fail in both arms: few rounds wait where many do."""
 PODS = (("canary", 2), ("stable", 4))
 
 
-def looks(rounds: int) -> Iterator[Looks]:
-    """One rollout's rounds: every pod answers 33 requests in each, and fails one of two hundred."""
+def looks(rounds: int, failing: float) -> Iterator[Looks]:
+    """One rollout's rounds: every pod answers 33 requests in each, and fails this share of them."""
     draw = np.random.default_rng(1)
     shares = cells(as_fast)
     names = [f"churn-{revision}-{number}" for revision, count in PODS for number in range(count)]
@@ -43,7 +45,7 @@ def looks(rounds: int) -> Iterator[Looks]:
         for name in names:
             requests, errors, buckets = sums[name]
             buckets = buckets + drawn(np.array([33]), shares, draw)[0]
-            sums[name] = (requests + 33, errors + int(draw.binomial(33, 0.005)), buckets)
+            sums[name] = (requests + 33, errors + int(draw.binomial(33, failing)), buckets)
             latency = Latency(EDGES_MS, tuple(int(count) for count in buckets))
             sample = Sample(name, f"{name}:1", sums[name][0], sums[name][1], 0, latency)
             found.append(Look(name, name.split("-")[1], sample))
@@ -55,10 +57,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=400)
     parser.add_argument("--profile", action="store_true", help="say where the time goes")
     asked = parser.parse_args()
-    for name, compare in _TERMS:
+    for name, compare, failing in _TERMS:
         health = Health.model_validate({"interval": "5s"} | compare)
         watch = Watch(timedelta(seconds=INTERVAL), "canary", "stable", epoch="canary.50.1.judging.ab", shared=True)
-        rounds = list(looks(asked.rounds))
+        rounds = list(looks(asked.rounds, failing))
         profile = cProfile.Profile() if asked.profile else None
         ledger, rules = under(Ledger(), watch), rules_of(health, watch)
         blocks = []

@@ -27,8 +27,12 @@ from modelrollout.judge import (
     Sample,
     SelfTested,
     Steady,
+    Stratified,
     Verdict,
+    Waiting,
     at_step,
+    begun,
+    changes_nothing,
     fresh,
     observe,
     onward,
@@ -45,8 +49,9 @@ LATE = timedelta(seconds=3)
 """A round that comes later than its interval by more counts only so much: nobody watched in between."""
 PEAKS_KEPT = 50
 """Pods whose memory is remembered after they stopped answering: they may have been killed for it."""
-REPORTED_EVERY = 30.0
-"""Seconds after which the numbers for people are worked out again; the status is written no more often."""
+REPORTED_EVERY, LATER_EVERY = 30.0, 60.0
+"""Seconds after which the numbers for people are worked out again, at first and in an epoch that has gone on."""
+AT_FIRST = timedelta(minutes=5)
 PACKED_EVERY = 30.0
 """Seconds after which evidence is packed again; what comes in between may be lost in a restart, and counted later."""
 NOBODY_OUTSIDE = timedelta(hours=1)
@@ -122,6 +127,11 @@ class Ledger:
     watched: timedelta = timedelta(0)
     traffic: Traffic = field(default_factory=Traffic)
     origins: Origins = field(default_factory=Origins)
+    """Counters of the last round that was judged."""
+    waiting: Waiting = field(default_factory=Waiting)
+    """Rounds since then."""
+    added: tuple[Stratified, ...] = ()
+    """What the last round brought to the comparison: nothing where it waits."""
     requests: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Requests each server process had counted at the last round, by pod and instance."""
     pods: Mapping[str, Scrapes] = field(default_factory=dict)
@@ -182,11 +192,15 @@ def rules_of(health: Health, watch: Watch) -> Rules:
 
 
 def under(ledger: Ledger, watch: Watch | None) -> Ledger:
-    """The ledger for what is watched from now on: another epoch begins with nothing but the origins."""
+    """The ledger for what is watched from now on: another epoch begins with nothing but the origins.
+
+    What waits belongs to the epoch that ends.
+    """
     if watch is None:
         return Ledger(steady=ledger.steady.anew())
     if watch.epoch == ledger.epoch:
         return ledger
+    ledger = caught_up(ledger)
     return Ledger(
         epoch=watch.epoch,
         evidence=_onward(ledger, watch.epoch),
@@ -210,20 +224,78 @@ def judged(ledger: Ledger, asked: Rules) -> Ledger:
     """The ledger with the verdict that its evidence gives under these rules."""
     if ledger.asked == asked:
         return ledger
-    return replace(ledger, verdict=verdict(ledger.evidence, asked), asked=asked)
+    known = caught_up(ledger)
+    return replace(known, verdict=verdict(known.evidence, asked), asked=asked)
+
+
+def caught_up(ledger: Ledger) -> Ledger:
+    """The ledger with what waits judged, by the rules that it waited under."""
+    latest, asked = ledger.waiting.latest, ledger.asked
+    if not ledger.waiting.rounds or latest is None or asked is None:
+        return ledger
+    now = _with(ledger, latest, ledger.at or 0.0, asked)
+    return replace(
+        ledger,
+        evidence=now.evidence,
+        origins=now.origins,
+        verdict=now.verdict,
+        waiting=now.waiting,
+        added=now.added,
+    )
+
+
+def goes_on(ledger: Ledger, watch: Watch | None, asked: Rules | None) -> bool:
+    """Whether what waits may go on waiting: it is the same epoch, judged by the same rules."""
+    return watch is not None and watch.epoch == ledger.epoch and asked == ledger.asked
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What a ledger says once a round was judged, or waits."""
+
+    evidence: Evidence
+    origins: Origins
+    verdict: Verdict
+    waiting: Waiting
+    added: tuple[Stratified, ...] = ()
+
+
+def _with(ledger: Ledger, seen: Round, at: float, asked: Rules) -> _Judged:
+    """With a round, and all that waited before it, as one stratum."""
+    evidence, origins = observe(ledger.evidence, ledger.origins, seen, asked)
+    trial = evidence.trial
+    is_new = trial is not None and trial is not ledger.evidence.trial
+    added = (trial.last,) if trial is not None and is_new and trial.last is not None else ()
+    return _Judged(evidence, origins, verdict(evidence, asked), begun(seen, at), added)
+
+
+def _judging(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> _Judged:
+    """With one more round, which waits where it can change nothing."""
+    seen = Round(looks.samples(watch.candidate), looks.samples(watch.stable))
+    waiting = ledger.waiting
+    if not (ledger.asked == asked and waiting.goes_on(seen)):
+        known = caught_up(ledger)
+        found = _with(known, seen, looks.at, asked)
+        return found if known is ledger else replace(found, added=known.added + found.added)
+    if not watch.candidate or waiting.is_due(looks.at):
+        return _with(ledger, seen, looks.at, asked)
+    if changes_nothing(ledger.evidence, ledger.verdict, waiting.since(seen), asked):
+        return _Judged(ledger.evidence, ledger.origins, ledger.verdict, waiting.plus(seen))
+    return _with(ledger, seen, looks.at, asked)
 
 
 def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
     """The ledger after one round."""
-    seen = Round(looks.samples(watch.candidate), looks.samples(watch.stable))
-    evidence, origins = observe(ledger.evidence, ledger.origins, seen, asked)
+    now = _judging(ledger, looks, watch, asked)
     counted = _counted(ledger, looks)
     quiet = _quiet(ledger.quiet, looks, watch, counted)
     known = replace(
         ledger,
-        evidence=evidence,
-        origins=origins,
-        verdict=verdict(evidence, asked),
+        evidence=now.evidence,
+        origins=now.origins,
+        verdict=now.verdict,
+        waiting=now.waiting,
+        added=now.added,
         asked=asked,
         watched=ledger.watched + _elapsed(ledger, looks, watch),
         traffic=_traffic(ledger.traffic, _between(counted, watch), quiet, looks),
@@ -252,7 +324,8 @@ def _baseline(ledger: Ledger) -> Baseline | None:
 def _kept(ledger: Ledger, asked: Rules) -> Ledger:
     """With the numbers for people and the evidence as text, where they have become old: both cost more than judging."""
     at = ledger.at or 0.0
-    if ledger.reported_at is None or at - ledger.reported_at >= REPORTED_EVERY:
+    every = REPORTED_EVERY if ledger.watched < AT_FIRST else LATER_EVERY
+    if ledger.reported_at is None or at - ledger.reported_at >= every:
         ledger = replace(ledger, report=report(ledger.evidence, asked), reported_at=at)
     if ledger.packed_at is None or at - ledger.packed_at >= PACKED_EVERY:
         packed, compared = pack(ledger.evidence), pack_trial(ledger.evidence.trial)

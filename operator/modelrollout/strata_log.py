@@ -28,16 +28,21 @@ class StrataLog:
         self._failed = False
 
     def note(self, key: str, watch: Watch, ledger: Ledger) -> None:
-        """Write the last round, where there is one that compares."""
+        """Write what the last round brought to the comparison; a round that waits brings nothing yet."""
         trial = ledger.evidence.trial
-        if self._failed or trial is None or trial.last is None:
-            return
-        if not trial.last.canary.pods and not trial.last.stable.pods:
+        if trial is None:
             return
         about = {"time": self._now().isoformat(timespec="seconds"), "rollout": key, "step": trial.errors.steps}
-        line = written(trial.last, about)
+        path = self._folder / f"{key.replace('/', '.')}.{watch.candidate}.jsonl"
+        for stratum in ledger.added:
+            if stratum.canary.pods or stratum.stable.pods:
+                self._write(path, written(stratum, about))
+
+    def _write(self, path: Path, line: str) -> None:
+        if self._failed:
+            return
         try:
-            self._append(self._folder / f"{key.replace('/', '.')}.{watch.candidate}.jsonl", line)
+            self._append(path, line)
         except OSError as error:
             self._failed = True
             log.warning("cannot write the log of strata, so none is written any more: %s", error)

@@ -50,6 +50,8 @@ class World:
     seen: list[Seen] = field(default_factory=list)
     rollouts_seen: list[Rollout] = field(default_factory=list)
     watched: list[Watch | None] = field(default_factory=list)
+    noted: list[tuple[str, int]] = field(default_factory=list)
+    """Of each round that the loop told of: its epoch, and the strata that it brought."""
     clock: float = 100.0
     outdated: str = ""
 
@@ -68,6 +70,7 @@ class World:
                 teller=self.teller,
                 default_image="server:1",
                 watched=lambda _, watch: self.watched.append(watch),
+                noted=lambda _, watch, ledger: self.noted.append((watch.epoch, len(ledger.added))),
                 outdated=lambda: self.outdated,
                 now=lambda: NOW,
                 clock=lambda: self.clock,

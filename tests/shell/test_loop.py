@@ -1,6 +1,7 @@
 """One turn: the order of what it writes, and what it does when the API server says no."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -230,6 +231,24 @@ async def test_what_is_to_be_watched_is_passed_on_after_the_commit() -> None:
     assert ledger is not None
     await world.turn()
     assert world.seen[-1].epoch == "bbbb.0"
+
+
+async def test_what_waits_is_noted_once_where_its_step_ends() -> None:
+    watch = Watch(timedelta(seconds=5), "bbbb", "aaaa", epoch="bbbb.10.1.judging.ab")
+    world = in_a_step()
+    spec = {"model": {"uri": "file:///m", "version": "1"}, "replicas": 2, "health": {"compare": {}}}
+    world.read(world.api.server.put(MODEL_ROLLOUTS, rollout_object(spec=spec)))
+    world.decide(watch=watch)
+    await world.turn()
+    for number in (0, 1000, 1050):
+        pods = tuple(Look(f"u{one}", one, Sample(one, f"{one}:1", number, 0, 0)) for one in ("aaaa", "bbbb"))
+        world.loop.round(KEY, watch, Looks(100.0 + number / 100, pods))
+    assert [strata for _, strata in world.noted] == [1, 1, 0]
+
+    world.decide(watch=replace(watch, epoch="bbbb.50.1.judging.ab"))
+    await world.turn()
+    await world.turn()
+    assert world.noted[3:] == [("bbbb.10.1.judging.ab", 1)]
 
 
 async def test_a_round_of_another_epoch_or_of_a_rollout_that_is_gone_is_thrown_away() -> None:

@@ -11,7 +11,7 @@ from modelrollout.judge import Latency, Sample
 from modelrollout.judge.comparing import comparing
 from modelrollout.judge.replay import replay
 from modelrollout.judge.strata import Counted
-from modelrollout.ledger import Ledger, Look, Looks, after, rules_of, under
+from modelrollout.ledger import Ledger, Look, Looks, after, caught_up, rules_of, under
 from modelrollout.strata_log import StrataLog
 
 HEALTH = Health.model_validate({"compare": {}})
@@ -54,6 +54,22 @@ def test_a_log_that_is_judged_again_says_the_same(tmp_path: Path) -> None:
     assert counts(found.trial.canary) == counts(known.canary)
     assert len(lines) == 5
     assert sum("before" in line for line in lines) == 1
+
+
+def test_rounds_that_wait_are_one_line_and_none_is_lost(tmp_path: Path) -> None:
+    notes, rules, ledger, waits = StrataLog(tmp_path, lambda: NOW), rules_of(HEALTH, WATCH), under(Ledger(), WATCH), 0
+    for number in range(60):
+        looks = Looks(5.0 * number, (look("aaaa", 1600 + 160 * number, number // 9), look("bbbb", 80 * number, 0)))
+        ledger = after(ledger, looks, WATCH, rules)
+        waits += ledger.waiting.rounds > 0
+        notes.note("team/churn", WATCH, ledger)
+    notes.note("team/churn", WATCH, caught_up(ledger))
+
+    lines = (tmp_path / "team.churn.bbbb.jsonl").read_text().splitlines()
+    found = replay(lines, comparing(Compare())).trial
+    assert (found.canary.requests, found.stable.requests) == (80 * 59, 160 * 59)
+    assert waits > 20
+    assert len(lines) == 59 - waits + (ledger.waiting.rounds > 0)
 
 
 def test_where_nothing_is_compared_nothing_is_written(tmp_path: Path) -> None:

@@ -15,8 +15,10 @@ from modelrollout.judge.packing import pack, unpack
 from modelrollout.judge.report import Report, report
 from modelrollout.judge.samples import NO_PREDICTIONS, Baseline, Latency, Predictions, Round, Sample
 from modelrollout.judge.steady import SelfTested, Steady
+from modelrollout.judge.strata import Stratified
 from modelrollout.judge.tallies import Tally
 from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
+from modelrollout.judge.waiting import Waiting, begun, changes_nothing
 
 __all__ = [
     "NOTHING_SEEN",
@@ -36,9 +38,13 @@ __all__ = [
     "Sample",
     "SelfTested",
     "Steady",
+    "Stratified",
     "Tally",
     "Verdict",
+    "Waiting",
     "at_step",
+    "begun",
+    "changes_nothing",
     "fresh",
     "observe",
     "onward",

@@ -33,14 +33,12 @@ class Absences:
     total: Failed = NO_REQUESTS
     """What all pods have counted, those that are not kept and those that are gone, too."""
 
-    def plus(
-        self, arms: tuple[ArmStratum, ArmStratum], until_now: mixtures.Array, dispersion: Dispersion
-    ) -> "Absences":
+    def plus(self, arms: tuple[ArmStratum, ArmStratum], until_now: mixtures.Array, dispersion: Dispersion) -> Self:
         """After one round of canary and stable; a pod that is new starts with all pods' capital `until_now`."""
         known = self._with(arms[0].pods, until_now)
         (requests, errors, _), (of_stable, by_stable, _) = arms[0].sums, arms[1].sums
         own = {pod: (counts[1], counts[0]) for pod, counts in zip(arms[0].pods, arms[0].counts, strict=True)}
-        known = _counted(known, own, (errors, requests))
+        known = known.with_counts(own, (errors, requests))
         if not errors + by_stable:
             return known
         rows = []
@@ -54,6 +52,11 @@ class Absences:
         table = np.array(rows).T[:, :, None]
         gained = mixtures.split_gains(table[0], table[1], table[2], mixtures.WORSE, _TIMES_LESS_ONE)
         return replace(known, capital=known.capital + gained / dispersion.factor)
+
+    def with_counts(self, own: Mapping[str, Failed], total: Failed) -> Self:
+        """With what each pod, and all of them, counted in one round."""
+        counts = tuple(_sum(had, own.get(pod, NO_REQUESTS)) for pod, had in zip(self.pods, self.counts, strict=True))
+        return replace(self, counts=counts, total=_sum(self.total, total))
 
     def restarted(self, log_bet: float) -> Self:
         """With so much bet anew on each row."""
@@ -79,11 +82,6 @@ class Absences:
             return self
         capital = np.vstack((self.capital, *(until_now,) * len(new)))
         return replace(self, pods=self.pods + new, capital=capital, counts=self.counts + (NO_REQUESTS,) * len(new))
-
-
-def _counted(known: Absences, own: Mapping[str, Failed], total: Failed) -> Absences:
-    counts = tuple(_sum(had, own.get(pod, NO_REQUESTS)) for pod, had in zip(known.pods, known.counts, strict=True))
-    return replace(known, counts=counts, total=_sum(known.total, total))
 
 
 def _sum(one: Failed, other: Failed) -> Failed:

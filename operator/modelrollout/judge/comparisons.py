@@ -33,11 +33,9 @@ def drifted(trial: Trial, rules: Rules) -> Finding | None:
     """Predictions that are not those of the model's own baseline; a baseline that is none says nothing."""
     if trial.baseline is None or rules.drift is None or drift.unusable(trial.baseline):
         return None
-    found = drift.moved(trial.predictions, trial.baseline, rules.drift, rules.drift_alpha)
-    if found.answer is not drift.Answer.DRIFTED:
-        return None
     whose = FROZEN if trial.baseline == rules.frozen else drift.OWN
-    return Finding("predictionDrift", found.message.replace(drift.OWN, whose))
+    found = drift.moved(trial.predictions, trial.baseline, rules.drift, rules.drift_alpha, whose=whose)
+    return Finding("predictionDrift", found.message) if found.answer is drift.Answer.DRIFTED else None
 
 
 def _other_shape(trial: Trial, compare: Comparing, alpha: float) -> Finding | None:

@@ -55,7 +55,7 @@ def strata(seen: Round, before: Origins, now: Origins) -> tuple[ArmStratum, ArmS
     if not alike(edges, _edges(stable, now)):
         return arm_stratum(seen.candidate, before, now), arm_stratum(seen.stable, before, now)
     moved, first = _moved(canary + stable, before, now, edges), len(canary)  # in most rounds one step does for both
-    arms = Arm(canary, edges, moved[:first]), Arm(stable, edges, moved[first:])
+    arms = Grown(canary, edges, moved[:first]), Grown(stable, edges, moved[first:])
     return _stratum(arms[0], before, now), _stratum(arms[1], before, now)
 
 
@@ -63,11 +63,11 @@ def arm_stratum(arm: Iterable[Sample], before: Origins, now: Origins) -> ArmStra
     """The same of one arm."""
     keys = _known(arm, before, now)
     edges = _edges(keys, now)
-    return _stratum(Arm(keys, edges, _moved(keys, before, now, edges)), before, now)
+    return _stratum(Grown(keys, edges, _moved(keys, before, now, edges)), before, now)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Arm:
+class Grown:
     """The processes of one arm, and what their rows have grown by."""
 
     keys: list[Process]
@@ -86,7 +86,7 @@ def _edges(keys: Iterable[Process], now: Origins) -> Edges:
     return next((edges for key in keys if (edges := now.samples[key].latency.edges_ms)), ())
 
 
-def _stratum(arm: Arm, before: Origins, now: Origins) -> ArmStratum:
+def _stratum(arm: Grown, before: Origins, now: Origins) -> ArmStratum:
     keys, moved = arm.keys, arm.moved
     if moved.size and moved.item(moved.argmin()) < 0:  # a counter fell: the process is an origin
         kept = np.flatnonzero(moved.min(axis=1) >= 0).tolist()

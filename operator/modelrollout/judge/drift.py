@@ -65,8 +65,11 @@ def merged(one: Predictions, other: Predictions) -> Predictions:
     return replace(total, counts=tuple(map(sum, zip(one.counts, other.counts, strict=True))))
 
 
-def moved(seen: Predictions, baseline: Baseline, tolerance: float, alpha: float) -> Moved:
-    """The answer of mean and shape together, each with half of `alpha`; `tolerance` in standard deviations."""
+def moved(seen: Predictions, baseline: Baseline, tolerance: float, alpha: float, *, whose: str = OWN) -> Moved:
+    """The answer of mean and shape together, each with half of `alpha`; `tolerance` in standard deviations.
+
+    `whose` baseline it is stands in the message.
+    """
     if seen.count < LEAST:
         return Moved(Answer.UNDECIDED, 0.0)
     mean, by_mean = _mean(seen, baseline, tolerance, alpha / 2)
@@ -74,7 +77,7 @@ def moved(seen: Predictions, baseline: Baseline, tolerance: float, alpha: float)
     distance, by_shape = _shape(seen, baseline, alpha / 2)
     answers = {by_mean, by_shape}
     if Answer.DRIFTED in answers:
-        return Moved(Answer.DRIFTED, away, distance, _said(by_mean, away, tolerance, distance))
+        return Moved(Answer.DRIFTED, away, distance, _said(by_mean, away, tolerance, distance, whose))
     return Moved(Answer.CLEAR if answers == {Answer.CLEAR} else Answer.UNDECIDED, away, distance)
 
 
@@ -101,11 +104,11 @@ def apart(one: Predictions, other: Predictions, tolerance: float, alpha: float) 
     return Moved(answer, 0.0, distance, message)
 
 
-def _said(by_mean: Answer, away: float, tolerance: float, distance: float | None) -> str:
+def _said(by_mean: Answer, away: float, tolerance: float, distance: float | None, whose: str) -> str:
     if by_mean is Answer.DRIFTED or distance is None:
-        return f"predictions moved by {away:+.2g} standard deviations from {OWN} (limit {tolerance:g})"
+        return f"predictions moved by {away:+.2g} standard deviations from {whose} (limit {tolerance:g})"
     return (
-        f"the shape of the predictions moved by {distance:.2f} from {OWN} "
+        f"the shape of the predictions moved by {distance:.2f} from {whose} "
         f"(limit {SHAPE_TOLERANCE:.2f}, largest difference of the shares above an edge)"
     )
 

@@ -15,7 +15,8 @@ Numbers = float | Array
 
 POINTS = 24
 _WIDTH = math.log(4.0)
-_STRONGEST = math.log(32.0)
+STRONGEST = math.log(32.0)
+"""Logarithm of the largest ratio that is bet on."""
 
 
 def _log_weights(at: Array, middle: float, width: float) -> Array:
@@ -24,10 +25,10 @@ def _log_weights(at: Array, middle: float, width: float) -> Array:
     return logs
 
 
-WORSE = np.linspace(math.log(1.1), _STRONGEST, POINTS)
+WORSE = np.linspace(math.log(1.1), STRONGEST, POINTS)
 """Logarithms of the rate ratios, canary to stable, that are bet on: 1.1 to 32 times worse."""
 WORSE_LOG_WEIGHTS = _log_weights(WORSE, 0.0, _WIDTH)
-EITHER_WAY = np.linspace(-_STRONGEST, _STRONGEST, 81)
+EITHER_WAY = np.linspace(-STRONGEST, STRONGEST, 81)
 """Ratios that a confidence sequence is drawn from."""
 EITHER_WAY_LOG_WEIGHTS = _log_weights(EITHER_WAY, 0.0, _WIDTH)
 
@@ -43,12 +44,6 @@ def log_sum(logs: Array) -> float:
     """The same over all of an array: one number, in a quarter of the time."""
     top = highest(logs)
     return top + math.log(np.exp(logs - top).ravel().dot(_ones(logs.size)))
-
-
-def log_sums(*mixtures: Array) -> list[float]:
-    """The same of several mixtures of as many bets, in the time of one."""
-    found: list[float] = log_sum_exp(np.array(mixtures)).tolist()
-    return found
 
 
 @lru_cache(maxsize=16)

@@ -152,31 +152,6 @@ def begun(margins: tuple[float, ...], stakes: Stakes = ROLLOUT) -> Ratio:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Strengths:
-    """All that is known of a ratio at one margin; natural logarithms."""
-
-    alarm: float
-    """That the canary is worse, with restarts."""
-    log_e: float
-    """The same without."""
-    noninferior: float
-    """That it is no worse than the margin allows, relative to stable."""
-    passed: float
-    """The same, or too good by itself for that to matter."""
-
-
-def strengths(ratio: Ratio, margin: float, negligible: float) -> Strengths:
-    """What `alarm`, `log_e`, `log_e_noninferior` and `log_pass` say, in half of their time."""
-    alarm, log_e, noninferior, alone = mixtures.log_sums(
-        mixtures.WORSE_LOG_WEIGHTS + ratio.capital,
-        mixtures.WORSE_LOG_WEIGHTS + ratio.gains[: mixtures.POINTS],
-        ratio.noninferior(margin),
-        ratio.negligible(negligible),
-    )
-    return Strengths(alarm, log_e, noninferior, mixtures.log_mean(noninferior, alone))
-
-
 def log_pass(ratio: Ratio, margin: float, negligible: float) -> float:
     """Log E that the canary is no worse: relative to stable, or too good by itself for that to matter.
 

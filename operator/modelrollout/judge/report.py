@@ -10,7 +10,7 @@ from modelrollout.judge.evidence import Evidence
 from modelrollout.judge.limits import Rules
 from modelrollout.judge.proofs import abstains, expected_requests
 from modelrollout.judge.quantiles import Quantile, quantiles
-from modelrollout.judge.ratios import Interval, Ratio, strengths
+from modelrollout.judge.ratios import Interval, Ratio, log_pass
 from modelrollout.judge.slowness import Slowness
 from modelrollout.judge.trial import Trial
 
@@ -91,14 +91,14 @@ def readings(trial: Trial, compare: Comparing) -> Iterator[Reading]:
 
 
 def _ratio(metric: str, ratio: Ratio, compare: Comparing) -> Reading:
-    found = strengths(ratio, compare.margin, compare.negligible)
+    passed = log_pass(ratio, compare.margin, compare.negligible)
     return Reading(
         metric=metric,
-        answer=_answer(found.alarm >= compare.threshold(metric), found.passed >= compare.proof),
-        log_e=found.log_e,
+        answer=_answer(ratio.alarm >= compare.threshold(metric), passed >= compare.proof),
+        log_e=ratio.log_e,
         p=ratio.p,
-        log_e_noninferior=found.noninferior,
-        log_e_pass=found.passed,
+        log_e_noninferior=ratio.log_e_noninferior(compare.margin),
+        log_e_pass=passed,
         ratio=ratio.interval(compare.alpha),
     )
 

@@ -32,7 +32,7 @@ class Trial:
     baseline: Baseline | None = None
     without: Absences = field(default_factory=Absences)
     last: Stratified | None = None
-    """The last round, for the log of strata; only kept in memory."""
+    """What came last, for the log of strata and whose pods are here; only kept in memory."""
 
     def plus(self, seen: Stratified) -> Self:
         """After one round."""

@@ -32,7 +32,7 @@ from modelrollout.kube.resources import (
 )
 from modelrollout.kube.store import Store
 from modelrollout.kube.writer import Api, Gate, NameTaken, Writer
-from modelrollout.ledger import Ledger, Looks, after, judged, resumed, rules_of, under
+from modelrollout.ledger import Ledger, Looks, after, caught_up, goes_on, judged, resumed, rules_of, under
 from modelrollout.rollouts import Held, Rollouts, key_of
 from modelrollout.shell.queue import UrgentFailure
 
@@ -249,14 +249,23 @@ class Loop:
         """Scrape as decided from now on; another epoch begins with no evidence."""
         key, spec = held.rollout.key, held.rollout.spec
         watch = decision.watch if spec is not None else None
-        ledger = under(self._ledgers.get(key, Ledger()), watch)
-        if spec is not None and watch is not None:
-            ledger = judged(ledger, rules_of(spec.health, watch))
+        asked = rules_of(spec.health, watch) if spec is not None and watch is not None else None
+        known = self._ledgers.get(key, Ledger())
+        ledger = under(known if goes_on(known, watch, asked) else self._caught_up(key, known), watch)
+        if asked is not None and watch is not None:
+            ledger = judged(ledger, asked)
             self._watches[key] = watch
         else:
             self._watches.pop(key, None)
         self._ledgers[key] = ledger
         self._parts.watched(key, watch)
+
+    def _caught_up(self, key: str, ledger: Ledger) -> Ledger:
+        """With what waits judged, and noted, before its epoch or its rules end."""
+        known, watch = caught_up(ledger), self._watches.get(key)
+        if known is not ledger and watch is not None:
+            self._parts.noted(key, watch, known)
+        return known
 
     def _name_taken(self, held: Held, error: NameTaken) -> timedelta:
         """Remember whose it is, and look at once, so that the status says it."""

@@ -1,0 +1,286 @@
+"""Rounds that can change nothing wait, and are judged with the next that can: nothing is lost, nothing comes late."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from judge.trials import pod, timed
+
+from modelrollout.api.spec import Health
+from modelrollout.api.status import Checkpoint, ModelRolloutStatus
+from modelrollout.core.decision import Watch
+from modelrollout.judge import Rules, Sample, Waiting
+from modelrollout.judge.comparing import SHARES
+from modelrollout.judge.waiting import LONGEST, MOST
+from modelrollout.ledger import Ledger, Look, Looks, after, caught_up, judged, resumed, rules_of, under
+
+WATCH = Watch(timedelta(seconds=5), "bbbb", "aaaa", epoch="bbbb.50.1.judging.ab", shared=True)
+NEXT = replace(WATCH, epoch="bbbb.100.1.judging.ab")
+COMPARED = {"compare": {}, "limits": {"errorRate": 0.05}}
+CANARY, STABLE = "churn-bbbb-1", "churn-aaaa-1"
+
+Counts = tuple[int, int]
+"""Requests and errors of one process in one round."""
+
+
+def asked(health: Any = None, watch: Watch = WATCH) -> Rules:
+    return rules_of(Health.model_validate(COMPARED if health is None else health), watch)
+
+
+@dataclass
+class Servers:
+    """Processes of both arms with their counters, by pod; a pod without a number does not answer."""
+
+    sums: dict[str, tuple[int, int, int]]
+    """Number of the process, requests and errors."""
+    at: float = 0.0
+
+    def round(self, counted: Iterable[tuple[str, Counts]] = (), every: float = 5.0) -> Looks:
+        for name, (requests, errors) in counted:
+            number, so_far, failed = self.sums[name]
+            self.sums[name] = (number, so_far + requests, failed + errors)
+        self.at += every
+        return Looks(self.at, tuple(look(name, *sums) for name, sums in self.sums.items()))
+
+
+def look(name: str, number: int, requests: int, errors: int) -> Look:
+    return Look(name, name.split("-")[1], replace(pod(name, requests=requests, errors=errors), instance=f"{number}"))
+
+
+def both() -> Servers:
+    return Servers({CANARY: (1, 0, 0), STABLE: (1, 1000, 0)})
+
+
+def on(canary: Counts, stable: Counts = (200, 0)) -> tuple[tuple[str, Counts], ...]:
+    return ((CANARY, canary), (STABLE, stable))
+
+
+def without_waiting(ledger: Ledger, looks: Looks, watch: Watch = WATCH, rules: Rules | None = None) -> Ledger:
+    """Each round judged by itself: a ledger that does not know the round before has to."""
+    return after(replace(ledger, waiting=Waiting()), looks, watch, rules or asked(watch=watch))
+
+
+def grown(servers: Servers | None = None, rounds: int = 40, health: Any = None) -> tuple[Servers, Ledger]:
+    """A step that is old enough for a round to wait; the last round was judged."""
+    known, rules, ledger = servers or both(), asked(health), under(Ledger(), WATCH)
+    for _ in range(rounds):
+        ledger = without_waiting(ledger, known.round(on((100, 0))), rules=rules)
+    return known, ledger
+
+
+def waited(servers: Servers, ledger: Ledger, *rounds: Iterable[tuple[str, Counts]]) -> Ledger:
+    for counted in rounds:
+        ledger = after(ledger, servers.round(counted), WATCH, asked())
+    return ledger
+
+
+def totals(ledger: Ledger) -> tuple[object, ...]:
+    trial = ledger.evidence.trial
+    assert trial is not None
+    arms = ledger.evidence.candidate.total, ledger.evidence.stable.total
+    return (*arms, trial.errors.hits, trial.canary.latency, trial.stable.latency)
+
+
+def test_three_rounds_wait_and_the_fourth_is_judged_with_them() -> None:
+    servers, ledger = grown()
+    seen = []
+    for _ in range(MOST + 1):
+        ledger = waited(servers, ledger, on((100, 0)))
+        seen.append((ledger.waiting.rounds, ledger.verdict.requests, len(ledger.added)))
+
+    assert seen == [(1, 3900, 0), (2, 3900, 0), (3, 3900, 0), (0, 4300, 1)]
+    assert (ledger.traffic.candidate, ledger.watched) == (4300, timedelta(seconds=215))
+
+
+def test_nothing_waits_for_longer_than_twenty_seconds() -> None:
+    servers, ledger = grown()
+    for every, rounds in ((12.0, [1, 0]), (LONGEST, [0, 0])):
+        found = []
+        for _ in rounds:
+            ledger = after(ledger, servers.round(on((50, 0)), every), WATCH, asked())
+            found.append(ledger.waiting.rounds)
+        assert found == rounds
+
+
+@pytest.mark.parametrize(
+    ("health", "rounds"),
+    [
+        pytest.param(COMPARED, 9, id="young"),
+        pytest.param({**COMPARED, "minSamples": 5000}, 30, id="below the floor"),
+        pytest.param({"limits": {"errorRate": 0.05, "rule": "window"}}, 30, id="a window"),
+    ],
+)
+def test_what_may_need_each_round_never_waits(health: Any, rounds: int) -> None:
+    servers, ledger = grown(rounds=rounds, health=health)
+
+    ledger = after(ledger, servers.round(on((100, 0))), WATCH, asked(health))
+
+    assert ledger.waiting.rounds == 0
+    assert ledger.verdict.requests == 100 * rounds
+
+
+def test_stable_alone_is_judged_in_each_round() -> None:
+    watch, servers, ledger = Watch(timedelta(seconds=5), stable="aaaa", epoch="aaaa.watch.0"), both(), Ledger()
+    ledger = under(ledger, watch)
+    for _ in range(30):
+        ledger = after(ledger, servers.round(on((0, 0))), watch, asked(watch=watch))
+        assert ledger.waiting.rounds == 0
+
+
+def test_with_shares_that_stay_the_evidence_is_that_of_each_round() -> None:
+    (servers, ledger), (others, alone) = grown(), grown()
+    draw = np.random.default_rng(3)
+    for _ in range(80):
+        counted = on((100, int(draw.binomial(100, 0.01))), (200, int(draw.binomial(200, 0.01))))
+        ledger, alone = waited(servers, ledger, counted), without_waiting(alone, others.round(counted))
+    ledger = caught_up(ledger)
+
+    ours, theirs = ledger.evidence.trial, alone.evidence.trial
+    assert ours is not None
+    assert theirs is not None
+    assert totals(ledger) == totals(alone)
+    assert ours.errors.gains == pytest.approx(theirs.errors.gains)
+
+
+FAILURES = st.lists(st.tuples(st.sampled_from((0, 0, 0, 0, 1, 2, 5, 100)), st.integers(0, 8)), min_size=1, max_size=25)
+
+
+@settings(max_examples=30, deadline=None)
+@given(FAILURES, st.sampled_from(((100, 200), (100, 20), (20, 400))), st.sampled_from((COMPARED, {"compare": {}}, {})))
+def test_a_failure_that_could_matter_is_judged_in_its_own_round(
+    failures: Sequence[tuple[int, int]], requests: tuple[int, int], health: Any
+) -> None:
+    rules = asked(health)
+    servers, ledger = grown(health=health)
+    for ours, theirs in failures:
+        seen = servers.round(on((requests[0], min(ours, requests[0])), (requests[1], theirs)))
+        ledger = after(ledger, seen, WATCH, rules)
+        assert ledger.verdict.candidate == caught_up(ledger).verdict.candidate
+        assert ledger.verdict.doubt == caught_up(ledger).verdict.doubt
+
+
+STORIES = st.lists(st.sampled_from(("goes on", "goes on", "restarts", "is away", "one more")), min_size=1, max_size=20)
+
+
+@settings(max_examples=30, deadline=None)
+@given(STORIES, st.sampled_from((CANARY, STABLE)))
+def test_whatever_becomes_of_the_pods_as_much_is_counted(story: Sequence[str], who: str) -> None:
+    (servers, ledger), (_, alone) = grown(), grown()
+    for number, what in enumerate(story):
+        counted = on((100, number % 3 == 0), (200, 1))
+        if what == "restarts":
+            servers.sums[who] = (servers.sums[who][0] + 1, 7, 1)
+        if what == "one more":
+            servers.sums[f"{who}{number}"] = (1, 0, 0)
+        looks = servers.round(counted)
+        if what == "is away":
+            looks = replace(looks, pods=tuple(one for one in looks.pods if one.uid != who))
+        ledger, alone = after(ledger, looks, WATCH, asked()), without_waiting(alone, looks)
+
+    assert totals(caught_up(ledger)) == totals(alone)
+    assert ledger.traffic == alone.traffic
+
+
+def test_what_waits_belongs_to_the_step_that_ends() -> None:
+    servers, ledger = grown()
+    ledger = waited(servers, ledger, on((100, 1)), on((100, 0)))
+    assert ledger.waiting.rounds == 2
+
+    ahead = under(ledger, NEXT)
+    assert (ahead.verdict.requests, ahead.waiting, ahead.added) == (0, Waiting(), ())
+    ahead = after(ahead, servers.round(on((100, 0))), NEXT, asked(watch=NEXT))
+
+    assert ahead.evidence.candidate.total.requests == 100
+    assert ahead.evidence.trial is not None
+    assert ahead.evidence.trial.canary.requests == 4200
+
+
+def test_other_rules_are_asked_of_all_that_came_before_them() -> None:
+    servers, ledger = grown()
+    ledger = waited(servers, ledger, on((100, 0)), on((100, 0)))
+    apart = asked(watch=replace(WATCH, shared=False))
+
+    told = judged(ledger, apart)
+    assert (told.verdict.requests, told.waiting.rounds) == (4100, 0)
+    assert totals(after(ledger, servers.round(on((100, 0))), WATCH, apart))[0] == replace(
+        told.evidence.candidate.total, requests=4200, timed=4200
+    )
+
+
+def test_a_restart_loses_what_waits_and_counts_nothing_twice() -> None:
+    servers, ledger = grown()
+    ledger = waited(servers, ledger, on((100, 0)), on((100, 0)))
+    kept = Checkpoint(
+        time="2026-03-01T00:00:00Z",
+        epoch=ledger.epoch,
+        watched=ledger.watched,
+        evidence=ledger.packed,
+        comparison=ledger.compared,
+    )
+
+    again = judged(resumed(ModelRolloutStatus(checkpoint=kept)), asked())
+    before = again.verdict.requests
+    again = waited(servers, again, on((100, 0)), on((100, 0)))
+
+    assert before <= 3900
+    assert (again.verdict.requests, caught_up(again).verdict.requests) == (before, before + 100)
+
+
+def test_a_candidate_passes_at_most_a_tenth_of_its_requests_and_twenty_seconds_later() -> None:
+    passed = []
+    for waits in (True, False):
+        servers, ledger, rules = both(), under(Ledger(), WATCH), asked({**COMPARED, "minSamples": 500})
+        while not ledger.verdict.enough or ledger.verdict.unproven:
+            looks = servers.round(on((30, 0), (30, servers.at % 25 == 0)))
+            ledger = after(ledger, looks, WATCH, rules) if waits else without_waiting(ledger, looks, rules=rules)
+        passed.append((servers.sums[CANARY][1], servers.at))
+
+    (requests, at), (at_once, earliest) = passed
+    assert requests <= 1.1 * at_once
+    assert at - earliest <= LONGEST
+
+
+@pytest.mark.parametrize("rollouts", [40, pytest.param(300, marks=(pytest.mark.long, pytest.mark.timeout(900)))])
+def test_healthy_rollouts_are_rarely_taken_back(rollouts: int) -> None:
+    """At most so many as promised, with rounds that wait and a share that moves by chance; at a loud probability."""
+    alpha, fired, waits = 0.2, dict[str, int](), 0
+    rules = asked({"compare": {"falseRollbackRate": alpha}, "minSamples": 20})
+    for seed in range(rollouts):
+        draw, ledger, servers = np.random.default_rng(seed), under(Ledger(), WATCH), _Timed()
+        for _ in range(80):
+            ledger = after(ledger, servers.round(draw), WATCH, rules)
+            waits += ledger.waiting.rounds > 0
+            if ledger.verdict.candidate is not None:
+                metric = ledger.verdict.candidate.metric
+                fired[metric] = fired.get(metric, 0) + 1
+                break
+
+    assert waits > 10 * rollouts
+    print(f"of {rollouts} healthy rollouts were taken back: {fired}")  # noqa: T201
+    assert fired.get("errorRatio", 0) <= alpha * SHARES["errors"] * rollouts
+    assert fired.get("latencyRatio", 0) <= alpha * SHARES["latency"] * rollouts
+    assert sum(fired.values()) <= alpha * rollouts
+
+
+class _Timed:
+    """A pod of each arm, alike: one of a hundred requests fails, one of twenty is slow."""
+
+    def __init__(self) -> None:
+        self._sums = {CANARY: np.zeros(3, dtype=int), STABLE: np.array((1000, 10, 50))}
+        self._at = 0.0
+
+    def round(self, draw: np.random.Generator) -> Looks:
+        self._at += 5.0
+        ours = int(draw.binomial(120, 0.5))
+        for name, count in ((CANARY, ours), (STABLE, 120 - ours)):
+            self._sums[name] = self._sums[name] + (count, draw.binomial(count, 0.01), draw.binomial(count, 0.05))
+        return Looks(self._at, tuple(Look(name, name.split("-")[1], self._sample(name)) for name in self._sums))
+
+    def _sample(self, name: str) -> Sample:
+        requests, errors, slow = map(int, self._sums[name])
+        return Sample(name, f"{name}:1", requests, errors, 0, timed(requests, slow))
