@@ -1,9 +1,9 @@
 """What the judge costs an operator with 1,000 rollouts under way: `python -m bench.judge.cost`.
 
 Each rollout has 2 canary pods and 4 of stable, 40 requests/s, a round every 5 s. The time is that of this process's
-CPU, from scraped counters to the ledger that the decision reads, with everything that is packed for the status. Rounds
-are timed in blocks of two minutes of a rollout; beside the median stands the least block, which is what it takes when
-nobody else uses the machine's caches.
+CPU, from scraped counters to the ledger that the decision reads, with everything that is packed for the status. The
+same step is judged several times, the kinds of rollout in turn. The least of a round's times is what it takes when
+nobody else uses the machine's caches; below the mean of those stands that of the middle passage, disturbed or not.
 """
 
 import argparse
@@ -11,26 +11,29 @@ import cProfile
 import pstats
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from bench.judge.latencies import EDGES_MS, as_fast, cells, drawn
 from modelrollout.api.spec import Health
 from modelrollout.core.decision import Watch
-from modelrollout.judge import Latency, Sample
+from modelrollout.judge import Latency, Rules, Sample
 from modelrollout.ledger import Ledger, Look, Looks, after, rules_of, under
 
 ROLLOUTS, INTERVAL = 1_000, 5.0
-BLOCK = 24
+OLD = 60
+"""Rounds after which a step has gone on for five minutes."""
 _TERMS: tuple[tuple[str, dict[str, Any], float], ...] = (
     ("limits alone", {}, 0.005),
     ("compared with stable", {"compare": {}}, 0.005),
     ("compared, one of fifty requests fails", {"compare": {}}, 0.02),
 )
 """What is asked of the judge, and the share of requests that fail in both arms: few rounds wait where many do."""
+WATCH = Watch(timedelta(seconds=INTERVAL), "canary", "stable", epoch="canary.50.1.judging.ab", shared=True)
 PODS = (("canary", 2), ("stable", 4))
 
 
@@ -54,33 +57,50 @@ def looks(rounds: int, failing: float) -> Iterator[Looks]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=400, help="of a step")
+    parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--profile", action="store_true", help="say where the time goes")
     asked = parser.parse_args()
-    for name, compare, failing in _TERMS:
-        health = Health.model_validate({"interval": "5s"} | compare)
-        watch = Watch(timedelta(seconds=INTERVAL), "canary", "stable", epoch="canary.50.1.judging.ab", shared=True)
-        rounds = list(looks(asked.rounds, failing))
-        profile = cProfile.Profile() if asked.profile else None
-        ledger, rules = under(Ledger(), watch), rules_of(health, watch)
-        blocks = []
-        if profile is not None:
-            profile.enable()
-        for first in range(0, len(rounds), BLOCK):
-            begun = time.process_time()
-            for seen in rounds[first : first + BLOCK]:
-                ledger = after(ledger, seen, watch, rules)
-            blocks.append((time.process_time() - begun) / len(rounds[first : first + BLOCK]))
-        if profile is not None:
-            profile.disable()
-        print(f"{name}: median {_said(statistics.median(blocks))}, least {_said(min(blocks[1:] or blocks))}")
-        if profile is not None:
+    steps = {name: Step.of(compare, tuple(looks(asked.rounds, failing))) for name, compare, failing in _TERMS}
+    times: dict[str, list[list[float]]] = {name: [] for name in steps}
+    for _ in range(asked.repeats):
+        for name, step in steps.items():
+            times[name].append(step.judged())
+    for name, passages in times.items():
+        least = [min(one) for one in zip(*passages, strict=True)]
+        middle = sorted(passages, key=sum)[asked.repeats // 2]
+        print(f"{name}: {_said(least)}; after five minutes {_said(least[OLD:])}")
+        print(f"  middle one of {asked.repeats} passages: {_said(middle)}; after five minutes {_said(middle[OLD:])}")
+        if asked.profile:
+            with cProfile.Profile() as profile:
+                steps[name].judged()
             pstats.Stats(profile).sort_stats("tottime").print_stats(12)
 
 
-def _said(seconds: float) -> str:
-    core = seconds * ROLLOUTS / INTERVAL
-    return f"{seconds * 1e6:.0f} us a round, {core:.1%} of a core for {ROLLOUTS:,} rollouts every {INTERVAL:g} s"
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A rollout's step, as it is scraped."""
+
+    rules: Rules
+    rounds: tuple[Looks, ...]
+
+    @classmethod
+    def of(cls, compare: dict[str, Any], rounds: tuple[Looks, ...]) -> Self:
+        return cls(rules_of(Health.model_validate({"interval": "5s"} | compare), WATCH), rounds)
+
+    def judged(self) -> list[float]:
+        """Seconds of CPU that each round takes."""
+        ledger, times = under(Ledger(), WATCH), []
+        for seen in self.rounds:
+            begun = time.process_time()
+            ledger = after(ledger, seen, WATCH, self.rules)
+            times.append(time.process_time() - begun)
+        return times
+
+
+def _said(times: Sequence[float]) -> str:
+    seconds = statistics.fmean(times)
+    return f"{seconds * 1e6:.0f} us a round, {seconds * ROLLOUTS / INTERVAL:.1%} of a core"
 
 
 if __name__ == "__main__":

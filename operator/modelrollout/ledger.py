@@ -266,7 +266,7 @@ def _with(ledger: Ledger, seen: Round, at: float, asked: Rules) -> _Judged:
     trial = evidence.trial
     is_new = trial is not None and trial is not ledger.evidence.trial
     added = (trial.last,) if trial is not None and is_new and trial.last is not None else ()
-    return _Judged(evidence, origins, verdict(evidence, asked), begun(seen, at), added)
+    return _Judged(evidence, origins, verdict(evidence, asked), begun(seen, at, evidence, asked), added)
 
 
 def _judging(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> _Judged:
@@ -279,7 +279,7 @@ def _judging(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> _Judge
         return found if known is ledger else replace(found, added=known.added + found.added)
     if not watch.candidate or waiting.is_due(looks.at):
         return _with(ledger, seen, looks.at, asked)
-    if changes_nothing(ledger.evidence, ledger.verdict, waiting.since(seen), asked):
+    if changes_nothing(ledger.evidence, ledger.verdict, waiting, seen, asked):
         return _Judged(ledger.evidence, ledger.origins, ledger.verdict, waiting.plus(seen))
     return _with(ledger, seen, looks.at, asked)
 
@@ -323,14 +323,18 @@ def _baseline(ledger: Ledger) -> Baseline | None:
 
 def _kept(ledger: Ledger, asked: Rules) -> Ledger:
     """With the numbers for people and the evidence as text, where they have become old: both cost more than judging."""
-    at = ledger.at or 0.0
     every = REPORTED_EVERY if ledger.watched < AT_FIRST else LATER_EVERY
-    if ledger.reported_at is None or at - ledger.reported_at >= every:
-        ledger = replace(ledger, report=report(ledger.evidence, asked), reported_at=at)
-    if ledger.packed_at is None or at - ledger.packed_at >= PACKED_EVERY:
+    if _is_due(ledger, ledger.reported_at, every):
+        ledger = replace(ledger, report=report(ledger.evidence, asked), reported_at=ledger.at)
+    if _is_due(ledger, ledger.packed_at, PACKED_EVERY):
         packed, compared = pack(ledger.evidence), pack_trial(ledger.evidence.trial)
-        ledger = replace(ledger, packed=packed, compared=compared, packed_at=at)
+        ledger = replace(ledger, packed=packed, compared=compared, packed_at=ledger.at)
     return ledger
+
+
+def _is_due(ledger: Ledger, last: float | None, every: float) -> bool:
+    """Whether something has become old, and some round was judged since it was new."""
+    return last is None or ((ledger.at or 0.0) - last >= every and ledger.waiting.judged_at > last)
 
 
 def _samples(looks: Looks) -> tuple[Sample, ...]:

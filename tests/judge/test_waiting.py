@@ -86,20 +86,20 @@ def totals(ledger: Ledger) -> tuple[object, ...]:
     return (*arms, trial.errors.hits, trial.canary.latency, trial.stable.latency)
 
 
-def test_three_rounds_wait_and_the_fourth_is_judged_with_them() -> None:
-    servers, ledger = grown()
+def test_five_rounds_wait_and_the_sixth_is_judged_with_them() -> None:
+    servers, ledger = grown(rounds=60)
     seen = []
     for _ in range(MOST + 1):
         ledger = waited(servers, ledger, on((100, 0)))
         seen.append((ledger.waiting.rounds, ledger.verdict.requests, len(ledger.added)))
 
-    assert seen == [(1, 3900, 0), (2, 3900, 0), (3, 3900, 0), (0, 4300, 1)]
-    assert (ledger.traffic.candidate, ledger.watched) == (4300, timedelta(seconds=215))
+    assert seen == [*((number, 5900, 0) for number in range(1, 6)), (0, 6500, 1)]
+    assert (ledger.traffic.candidate, ledger.watched) == (6500, timedelta(seconds=325))
 
 
-def test_nothing_waits_for_longer_than_twenty_seconds() -> None:
+def test_nothing_waits_for_longer_than_half_a_minute() -> None:
     servers, ledger = grown()
-    for every, rounds in ((12.0, [1, 0]), (LONGEST, [0, 0])):
+    for every, rounds in ((16.0, [1, 0]), (LONGEST, [0, 0])):
         found = []
         for _ in rounds:
             ledger = after(ledger, servers.round(on((50, 0)), every), WATCH, asked())
@@ -122,6 +122,29 @@ def test_what_may_need_each_round_never_waits(health: Any, rounds: int) -> None:
 
     assert ledger.waiting.rounds == 0
     assert ledger.verdict.requests == 100 * rounds
+
+
+@pytest.mark.parametrize(("slow", "waits"), [(10, 1), (15, 1), (20, 0)])
+def test_answers_that_are_slow_far_too_often_are_judged_at_once(slow: int, waits: int) -> None:
+    servers, ledger, rules = _Timed(), under(Ledger(), WATCH), asked({"compare": {}})
+    for _ in range(30):
+        ledger = without_waiting(ledger, servers.counted((100, 0, 5), (100, 0, 5)), rules=rules)
+
+    ledger = after(ledger, servers.counted((100, 0, slow), (100, 0, 5)), WATCH, rules)
+
+    assert ledger.waiting.rounds == waits
+
+
+@pytest.mark.parametrize(("slow", "waits"), [(5, 1), (10, 1), (11, 0)])
+def test_answers_above_a_limit_more_often_than_it_allows_are_judged_at_once(slow: int, waits: int) -> None:
+    rules = asked({"limits": {"p95LatencyMs": 25}})
+    servers, ledger = _Timed(), under(Ledger(), WATCH)
+    for _ in range(30):
+        ledger = without_waiting(ledger, servers.counted((100, 0, 0), (100, 0, 0)), rules=rules)
+
+    ledger = after(ledger, servers.counted((100, 0, slow), (100, 0, 0)), WATCH, rules)
+
+    assert ledger.waiting.rounds == waits
 
 
 def test_stable_alone_is_judged_in_each_round() -> None:
@@ -231,7 +254,7 @@ def test_a_restart_loses_what_waits_and_counts_nothing_twice() -> None:
     assert (again.verdict.requests, caught_up(again).verdict.requests) == (before, before + 100)
 
 
-def test_a_candidate_passes_at_most_a_tenth_of_its_requests_and_twenty_seconds_later() -> None:
+def test_a_candidate_passes_at_most_a_tenth_of_its_requests_and_half_a_minute_later() -> None:
     passed = []
     for waits in (True, False):
         servers, ledger, rules = both(), under(Ledger(), WATCH), asked({**COMPARED, "minSamples": 500})
@@ -275,10 +298,15 @@ class _Timed:
         self._at = 0.0
 
     def round(self, draw: np.random.Generator) -> Looks:
-        self._at += 5.0
         ours = int(draw.binomial(120, 0.5))
-        for name, count in ((CANARY, ours), (STABLE, 120 - ours)):
-            self._sums[name] = self._sums[name] + (count, draw.binomial(count, 0.01), draw.binomial(count, 0.05))
+        drawn = ((count, draw.binomial(count, 0.01), draw.binomial(count, 0.05)) for count in (ours, 120 - ours))
+        return self.counted(*drawn)
+
+    def counted(self, canary: Sequence[int], stable: Sequence[int]) -> Looks:
+        """A round with so many requests, errors and slow answers of each."""
+        self._at += 5.0
+        for name, more in ((CANARY, canary), (STABLE, stable)):
+            self._sums[name] = self._sums[name] + np.array(more)
         return Looks(self._at, tuple(Look(name, name.split("-")[1], self._sample(name)) for name in self._sums))
 
     def _sample(self, name: str) -> Sample:

@@ -199,11 +199,13 @@ def test_an_epoch_spends_its_share_of_alpha() -> None:
 def test_evidence_is_packed_every_30_seconds() -> None:
     first = rounds((look("bbbb", 0),), (look("bbbb", 10),))
     second = rounds(*[(look("bbbb", 20),)] * 5, ledger=first)
+    third = rounds(*[(look("bbbb", 20),)] * 6, ledger=second)
 
     assert first.packed == pack(rounds((look("bbbb", 0),)).evidence)
     assert first.packed != pack(first.evidence)
     assert second.packed == pack(second.evidence)
     assert second.packed_at == 130.0
+    assert (third.at, third.waiting.judged_at, third.packed_at) == (160.0, 140.0, 160.0)
 
 
 COMPARED = Health.model_validate({"compare": {}})

@@ -2,19 +2,21 @@
 
 Counters only grow, so nothing is lost: the origins stay those of the last round that was judged. The promises stay,
 too: where the canary's share of the requests stays, the gains of rounds in one stratum add up to those of each, and it
-ends at a stopping time (a clock, a count, a failure that has come). By chance the share moves a little from round to
-round; that changes the gains in second order, within 20 s, and a simulation of healthy rollouts keeps the promise. A
-step, or a pod that comes or goes, where it moves most, always ends a stratum.
+ends at a stopping time (a clock, a count, failures or slow answers that have come). By chance the share moves a little
+from round to round; that changes the gains in second order, within half a minute, and a simulation of healthy rollouts
+keeps the promise. A step, or a pod that comes or goes, where it moves most, always ends a stratum.
 
-What is delayed: latency, drift and a pass, by at most `MOST` rounds and `LONGEST` seconds. A failure never is where it
-could matter, since each multiplies the evidence by a known factor at most; the first requests of a step are judged at
-once, so that a pass comes at most a tenth of its requests later.
+What is delayed: drift, a pass, and what is a little slower, by at most `MOST` rounds and `LONGEST` seconds. A failure
+never is where it could matter, since each multiplies the evidence by a known factor at most; nor are answers that are
+slow far too often. The first requests of a step are judged at once, so that a pass comes at most a tenth of its
+requests later.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from operator import attrgetter
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter, gt, sub
 from typing import Self
 
 from modelrollout.judge.alarms import limit_alarm
@@ -23,19 +25,33 @@ from modelrollout.judge.limits import Rules
 from modelrollout.judge.mixtures import STRONGEST
 from modelrollout.judge.proofs import abstains
 from modelrollout.judge.samples import Round, Sample
+from modelrollout.judge.slowness import P95
 from modelrollout.judge.strata import alike
 from modelrollout.judge.verdicts import Verdict
 
-MOST = 3
+MOST = 5
 """Rounds that wait for one."""
-LONGEST = 20.0
+LONGEST = 30.0
 """Seconds after which a round is judged whatever it brings."""
 YOUNG = 10
 """What waits is at most this part of the requests that the evidence has."""
 
+TIMES_SLOWER = 3.0
+"""What waits has at most so many times as many slow answers as stable had before."""
+FEW_SLOW = 10
+"""So few are not worth a look."""
+
 Counts = tuple[int, int, int]
 """Requests, errors and refusals."""
 _ERRORS = attrgetter("errors", "requests")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A latency, and the part of the answers that may be slower and still wait."""
+
+    ms: float
+    most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,13 @@ class Since:
 
     candidate: Counts
     stable: Counts
+    slow: tuple[int, ...] = ()
+    """The candidate's answers that were slower than each mark."""
+
+    def is_slow(self, marks: Sequence[Mark]) -> bool:
+        """Whether answers were slow so often that they are worth a look at once."""
+        worth = (max(FEW_SLOW, mark.most * self.candidate[0]) for mark in marks)
+        return any(map(gt, self.slow, worth))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +80,11 @@ class Waiting:
     """When the last one was judged, in seconds of the monotonic clock."""
     judged: Since = Since((0, 0, 0), (0, 0, 0))
     """The counters then."""
+    marks: tuple[Mark, ...] = ()
+    """Where an answer counts as slow."""
 
     def plus(self, seen: Round) -> Self:
-        return type(self)(self.rounds + 1, seen, self.judged_at, self.judged)
+        return replace(self, rounds=self.rounds + 1, latest=seen)
 
     def is_due(self, at: float) -> bool:
         """Whether a round at this time has to be judged."""
@@ -72,20 +97,35 @@ class Waiting:
 
     def since(self, seen: Round) -> Since:
         """What a round that goes on has counted more than the last one that was judged."""
-        return Since(_more(_sums(seen.candidate), self.judged.candidate), _more(_sums(seen.stable), self.judged.stable))
+        now, then = _counted(seen, self.marks), self.judged
+        slow = tuple(map(sub, now.slow, then.slow))
+        return Since(_more(now.candidate, then.candidate), _more(now.stable, then.stable), slow)
 
 
-def begun(seen: Round, at: float) -> Waiting:
+def begun(seen: Round, at: float, evidence: Evidence, rules: Rules) -> Waiting:
     """Nothing waits: this round was judged."""
-    return Waiting(0, seen, at, Since(_sums(seen.candidate), _sums(seen.stable)))
+    marks = tuple(_marks(evidence, rules))
+    return Waiting(0, seen, at, _counted(seen, marks), marks)
 
 
-def changes_nothing(evidence: Evidence, verdict: Verdict, since: Since, rules: Rules) -> bool:
+def _marks(evidence: Evidence, rules: Rules) -> Iterator[Mark]:
+    """Stable's p95 before the rollout, and each limit of latency."""
+    if evidence.trial is not None and evidence.trial.slowness is not None:
+        measure = evidence.trial.slowness.measure
+        yield Mark(measure.edges_ms[measure.at[P95]], TIMES_SLOWER * measure.before[P95])
+    for limit in rules.latency:
+        yield Mark(limit.limit_ms, limit.share)
+
+
+def changes_nothing(evidence: Evidence, verdict: Verdict, waiting: Waiting, seen: Round, rules: Rules) -> bool:
     """Whether what came since cannot take back a candidate, nor be much of all that it has shown."""
-    total, (requests, errors, refusals) = evidence.candidate.total, since.candidate
+    since, total = waiting.since(seen), evidence.candidate.total
+    requests, errors, refusals = since.candidate
     if rules.window or refusals or total.requests < max(rules.min_samples, YOUNG * requests):
         return False
     if verdict.candidate is not None or verdict.stable is not None or _is_deaf(evidence, rules):
+        return False
+    if since.is_slow(waiting.marks):
         return False
     return not errors or not (_may_break_limit(evidence, errors, rules) or _may_be_worse(evidence, since, rules))
 
@@ -136,6 +176,16 @@ def _follow(before: Sequence[Sample], now: Sequence[Sample]) -> bool:
         if len(earlier.counts) != len(later.counts) or not alike(earlier.edges_ms, later.edges_ms):
             return False
     return True
+
+
+def _counted(seen: Round, marks: Sequence[Mark]) -> Since:
+    slow = tuple([sum([_slower(one, mark.ms) for one in seen.candidate]) for mark in marks])
+    return Since(_sums(seen.candidate), _sums(seen.stable), slow)
+
+
+def _slower(sample: Sample, ms: float) -> int:
+    """Answers in the buckets that begin at this latency or above it."""
+    return sum(sample.latency.counts[bisect_left(sample.latency.edges_ms, ms) + 1 :])
 
 
 def _sums(arm: Sequence[Sample]) -> Counts:
