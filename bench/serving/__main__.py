@@ -1,4 +1,4 @@
-"""Compare: `python -m bench.serving [--minutes 14] [--rounds 5] [--server NAME ...] [--write]`.
+"""Compare: `python -m bench.serving [--minutes 25] [--rounds 5] [--server NAME ...] [--write]`.
 
 All servers are started once, each pinned to the same core; in every round each one in turn is woken, loaded from the
 other core, and put to sleep. Rounds are interleaved, so that what else the machine does hits all of them alike. No
@@ -62,7 +62,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.serving", description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=14.0, help="no round begins that would end later")
+    parser.add_argument("--minutes", type=float, default=25.0, help="no round begins that would end later")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--server", action="append", choices=list(STARTS), help="only this one; may be given again")
     parser.add_argument("--write", action="store_true", help="write the table to docs/performance.md")
