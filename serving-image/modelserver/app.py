@@ -8,7 +8,6 @@ own, so that predictions go on meanwhile.
 import asyncio
 import gc
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,14 +33,17 @@ class App:
         self._hot = {path: PredictRoute(take, predictor, state) for path, take in predictor.paths().items()}
         self._brief = _brief(state)
         self._making = asyncio.Lock()
+        self._pages: FastAPI | None = None
 
-    @cached_property
+    @property
     def pages(self) -> "FastAPI":
-        from modelserver import pages  # noqa: PLC0415 - few pods are ever asked for one
+        """The documented application; made when it is first asked for."""
+        if self._pages is None:
+            from modelserver import pages  # noqa: PLC0415 - few pods are ever asked for one
 
-        made = pages.make(self._predictor, self._state)
-        gc.freeze()  # as at the start: what was imported stays, and no collection is to walk it
-        return made
+            self._pages = pages.make(self._predictor, self._state)
+            gc.freeze()  # as at the start: what was imported stays, and no collection is to walk it
+        return self._pages
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] == "http" and scope["method"] == "GET" and (brief := self._brief.get(scope["path"])):
@@ -52,9 +54,9 @@ class App:
         await (route or await self._made())(scope, receive, send)
 
     async def _made(self) -> "FastAPI":
-        async with self._making:
-            if "pages" not in self.__dict__:
-                await asyncio.to_thread(getattr, self, "pages")
+        if self._pages is None:
+            async with self._making:
+                await asyncio.to_thread(lambda: self.pages)
         return self.pages
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 from e2e.specs import SERVER, model_of, spec
@@ -19,48 +20,60 @@ PODS = 3
 MOUNTED = "/var/cache/models"
 SIZE = {"storage": "1Gi"}
 VOLUME: Object = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
-OPEN_TO_ALL = f"import os; os.chmod('{MOUNTED}', 0o1777)"
-EMPTIED = f"import pathlib; [one.unlink() for one in pathlib.Path('{MOUNTED}').iterdir()]"
+OPENED = f"import os; os.chmod('{MOUNTED}', 0o1777)"
+PARENT = "/tmp"  # noqa: S108  # of the node
 
 
 @pytest.fixture
 async def claim(prepared: Programs, cluster: Cluster, namespace: str) -> AsyncIterator[str]:
     """A claim on a folder of the node that servers may write to."""
-    folder = {"path": f"/tmp/modelrollout-{namespace}", "type": "DirectoryOrCreate"}  # noqa: S108  # of the node
+    folder = f"modelrollout-{namespace}"
     reference = {"namespace": namespace, "name": "models"}
-    disk = VOLUME | {"capacity": SIZE, "hostPath": folder, "claimRef": reference}
+    disk = VOLUME | {"capacity": SIZE, "hostPath": at(f"{PARENT}/{folder}"), "claimRef": reference}
     asked = VOLUME | {"resources": {"requests": SIZE}, "volumeName": namespace}
     for kind, name, said in (("PersistentVolume", namespace, disk), ("PersistentVolumeClaim", "models", asked)):
         await cluster.apply({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "spec": said}, namespace)
-    image = image_of(prepared, "server")
-    await run(cluster, namespace, "opens", image, OPEN_TO_ALL)
+    root = AsRoot(cluster, namespace, image_of(prepared, "server"))
+    await root.run("opens", OPENED, volume("models"))
     yield "models"
-    await run(cluster, namespace, "empties", image, EMPTIED)
+    await root.run("removes", f"import shutil; shutil.rmtree('{MOUNTED}/{folder}')", {"hostPath": at(PARENT)})
     await cluster.delete(path_of("v1", "PersistentVolume", "", namespace))
 
 
-async def run(cluster: Cluster, namespace: str, name: str, image: str, program: str) -> None:
-    """Run a Python program as root on the volume."""
-    mounts = [{"name": CACHE_VOLUME, "mountPath": MOUNTED}]
-    container = {"name": "python", "image": image, "command": ["python3", "-c", program], "volumeMounts": mounts}
-    pod = {
-        "restartPolicy": "Never",
-        "securityContext": {"runAsUser": 0},
-        "containers": [container],
-        "volumes": [volume("models")],
-    }
-    await cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": pod}, namespace)
-
-    async def has_ended() -> bool:
-        phase = (await cluster.get(path_of("v1", "Pod", namespace, name)))["status"]["phase"]
-        assert phase != "Failed"
-        return bool(phase == "Succeeded")
-
-    await until(has_ended, f"the pod {name} has ended", 120)
+def at(path: str) -> Object:
+    return {"path": path, "type": "DirectoryOrCreate"}
 
 
 def volume(claim: str) -> Object:
-    return {"name": CACHE_VOLUME, "persistentVolumeClaim": {"claimName": claim}}
+    return {"persistentVolumeClaim": {"claimName": claim}}
+
+
+@dataclass(frozen=True, slots=True)
+class AsRoot:
+    """Python programs on a volume, in a pod that may do what a server may not."""
+
+    cluster: Cluster
+    namespace: str
+    image: str
+
+    async def run(self, name: str, program: str, on: Object) -> None:
+        mounts = [{"name": CACHE_VOLUME, "mountPath": MOUNTED}]
+        command = ["python3", "-c", program]
+        pod = {
+            "restartPolicy": "Never",
+            "securityContext": {"runAsUser": 0},
+            "containers": [{"name": "python", "image": self.image, "command": command, "volumeMounts": mounts}],
+            "volumes": [{"name": CACHE_VOLUME} | on],
+        }
+        made = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": pod}
+        await self.cluster.create(made, self.namespace)
+
+        async def has_ended() -> bool:
+            phase = (await self.cluster.get(path_of("v1", "Pod", self.namespace, name)))["status"]["phase"]
+            assert phase != "Failed"
+            return bool(phase == "Succeeded")
+
+        await until(has_ended, f"the pod {name} has ended", 120)
 
 
 async def test_a_model_is_downloaded_once_for_all_pods_of_a_node(
@@ -68,7 +81,7 @@ async def test_a_model_is_downloaded_once_for_all_pods_of_a_node(
 ) -> None:
     checksum = hashlib.sha256((MODELS / "out" / "v1.onnx").read_bytes()).hexdigest()
     mounting = {"name": "server", "volumeMounts": [{"name": CACHE_VOLUME, "mountPath": MOUNTED}]}
-    template = {"spec": {"containers": [mounting], "volumes": [volume(claim)]}}
+    template = {"spec": {"containers": [mounting], "volumes": [{"name": CACHE_VOLUME} | volume(claim)]}}
 
     await churn.apply(
         spec(model_of("v1") | {"sha256": checksum}, replicas=PODS, server=SERVER | {"podTemplate": template})

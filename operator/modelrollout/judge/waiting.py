@@ -34,8 +34,7 @@ MOST = 5
 LONGEST = 30.0
 """Seconds after which a round is judged whatever it brings."""
 YOUNG = 10
-"""What waits is at most this part of the requests that the evidence has."""
-
+"""The evidence has at least so many times as many requests as what waits."""
 TIMES_SLOWER = 3.0
 """What waits has at most so many times as many slow answers as stable had before."""
 FEW_SLOW = 10
