@@ -233,15 +233,7 @@ def caught_up(ledger: Ledger) -> Ledger:
     latest, asked = ledger.waiting.latest, ledger.asked
     if not ledger.waiting.rounds or latest is None or asked is None:
         return ledger
-    now = _with(ledger, latest, ledger.at or 0.0, asked)
-    return replace(
-        ledger,
-        evidence=now.evidence,
-        origins=now.origins,
-        verdict=now.verdict,
-        waiting=now.waiting,
-        added=now.added,
-    )
+    return _with(ledger, latest, ledger.at or 0.0, asked)
 
 
 def goes_on(ledger: Ledger, watch: Watch | None, asked: Rules | None) -> bool:
@@ -249,27 +241,22 @@ def goes_on(ledger: Ledger, watch: Watch | None, asked: Rules | None) -> bool:
     return watch is not None and watch.epoch == ledger.epoch and asked == ledger.asked
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """What a ledger says once a round was judged, or waits."""
-
-    evidence: Evidence
-    origins: Origins
-    verdict: Verdict
-    waiting: Waiting
-    added: tuple[Stratified, ...] = ()
-
-
-def _with(ledger: Ledger, seen: Round, at: float, asked: Rules) -> _Judged:
-    """With a round, and all that waited before it, as one stratum."""
+def _with(ledger: Ledger, seen: Round, at: float, asked: Rules) -> Ledger:
+    """With a round, and all that waited before it, judged as one stratum."""
     evidence, origins = observe(ledger.evidence, ledger.origins, seen, asked)
     trial = evidence.trial
     is_new = trial is not None and trial is not ledger.evidence.trial
-    added = (trial.last,) if trial is not None and is_new and trial.last is not None else ()
-    return _Judged(evidence, origins, verdict(evidence, asked), begun(seen, at, evidence, asked), added)
+    return replace(
+        ledger,
+        evidence=evidence,
+        origins=origins,
+        verdict=verdict(evidence, asked),
+        waiting=begun(seen, at, evidence, asked),
+        added=(trial.last,) if trial is not None and is_new and trial.last is not None else (),
+    )
 
 
-def _judging(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> _Judged:
+def _judging(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
     """With one more round, which waits where it can change nothing."""
     seen = Round(looks.samples(watch.candidate), looks.samples(watch.stable))
     waiting = ledger.waiting
@@ -280,22 +267,16 @@ def _judging(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> _Judge
     if not watch.candidate or waiting.is_due(looks.at):
         return _with(ledger, seen, looks.at, asked)
     if changes_nothing(ledger.evidence, ledger.verdict, waiting, seen, asked):
-        return _Judged(ledger.evidence, ledger.origins, ledger.verdict, waiting.plus(seen))
+        return replace(ledger, waiting=waiting.plus(seen), added=())
     return _with(ledger, seen, looks.at, asked)
 
 
 def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
     """The ledger after one round."""
-    now = _judging(ledger, looks, watch, asked)
     counted = _counted(ledger, looks)
     quiet = _quiet(ledger.quiet, looks, watch, counted)
     known = replace(
-        ledger,
-        evidence=now.evidence,
-        origins=now.origins,
-        verdict=now.verdict,
-        waiting=now.waiting,
-        added=now.added,
+        _judging(ledger, looks, watch, asked),
         asked=asked,
         watched=ledger.watched + _elapsed(ledger, looks, watch),
         traffic=_traffic(ledger.traffic, _between(counted, watch), quiet, looks),
