@@ -13,7 +13,7 @@ from pathlib import Path
 from localcluster import health, parts
 from localcluster.kubectl import Kubectl, find_kubectl
 from localcluster.places import NodePlaces, Places
-from localcluster.processes import Part, find_ours, kill_ours, parts_running, start
+from localcluster.processes import Part, end_ours, find_ours, parts_running, start
 from localcluster.programs import KUBERNETES, build_missing
 from localcluster.saying import ClusterError
 from localcluster.shell import wait_until
@@ -37,8 +37,8 @@ def end(where: Places, name: str) -> None:
     running = parts_running(find_ours(node.root))
     if name not in running:
         raise ClusterError(f"{name} does not run, so it cannot be ended; these do: {', '.join(sorted(running))}")
-    kill_ours(node.root, [running[name]])
-    wait_until(lambda: name not in parts_running(find_ours(node.root)), f"{name} has ended", seconds=20)
+    if not end_ours(node.root, running[name], seconds=60):
+        raise ClusterError(f"{name} was killed 60 s ago and still has threads; look what holds process {running[name]}")
 
 
 def begin(where: Places, name: str, config: Path | None = None) -> None:

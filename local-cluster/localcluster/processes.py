@@ -6,6 +6,7 @@ pidfd that is opened before the mark is read, so the process that was checked is
 """
 
 import os
+import select
 import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -109,13 +110,27 @@ def kill_ours(folder: Path, pids: Iterable[int]) -> None:
             _kill_marked(pid, folder)
 
 
-def _kill_marked(pid: int, folder: Path) -> None:
+def _kill_marked(pid: int, folder: Path, *, seconds: float = 0.0) -> bool:
+    """Kill a process with our mark, and tell whether it has ended after so many seconds.
+
+    Its pidfd tells when the last of its threads is gone. Until then it holds its ports, though /proc shows a zombie.
+    """
     pidfd = os.pidfd_open(pid)
     try:
-        if read_process(pid, folder) is not None:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        if read_process(pid, folder) is None:
+            return True
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        return bool(select.select([pidfd], [], [], seconds)[0])
     finally:
         os.close(pidfd)
+
+
+def end_ours(folder: Path, pid: int, seconds: float) -> bool:
+    """Kill one of them and wait; answer whether nothing of it is left."""
+    try:
+        return _kill_marked(pid, folder, seconds=seconds)
+    except ProcessLookupError:
+        return True
 
 
 def parts_running(processes: Sequence[Process]) -> Mapping[str, int]:

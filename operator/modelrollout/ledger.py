@@ -16,10 +16,9 @@ from modelrollout.core.epochs import is_new_step, is_onward
 from modelrollout.core.facts import Traffic
 from modelrollout.judge import (
     NO_PREDICTIONS,
-    NOTHING_SEEN,
     Baseline,
+    Case,
     Evidence,
-    Origins,
     Predictions,
     Report,
     Round,
@@ -27,14 +26,9 @@ from modelrollout.judge import (
     Sample,
     SelfTested,
     Steady,
-    Stratified,
     Verdict,
-    Waiting,
     at_step,
-    begun,
-    changes_nothing,
     fresh,
-    observe,
     onward,
     pack,
     pack_trial,
@@ -42,18 +36,18 @@ from modelrollout.judge import (
     rules,
     unpack,
     unpack_trial,
-    verdict,
 )
 
 LATE = timedelta(seconds=3)
 """A round that comes later than its interval by more counts only so much: nobody watched in between."""
 PEAKS_KEPT = 50
 """Pods whose memory is remembered after they stopped answering: they may have been killed for it."""
-REPORTED_EVERY, LATER_EVERY = 30.0, 60.0
-"""Seconds after which the numbers for people are worked out again, at first and in an epoch that has gone on."""
+KEPT_EVERY, LATER_EVERY = 30.0, 60.0
+"""Seconds after which evidence is packed and reported again, at first and in an epoch that has gone on.
+
+What comes in between may be lost in a restart, and is counted later: in an epoch of an hour, a minute of it.
+"""
 AT_FIRST = timedelta(minutes=5)
-PACKED_EVERY = 30.0
-"""Seconds after which evidence is packed again; what comes in between may be lost in a restart, and counted later."""
 NOBODY_OUTSIDE = timedelta(hours=1)
 """How quiet it is outside the selector when no pod is there."""
 
@@ -120,18 +114,9 @@ class Ledger:
     """Everything counted in one epoch."""
 
     epoch: str = ""
-    evidence: Evidence = field(default_factory=fresh)
-    verdict: Verdict = NOTHING_SEEN
-    asked: Rules | None = None
-    """The rules that the verdict was given under."""
+    case: Case = field(default_factory=Case)
     watched: timedelta = timedelta(0)
     traffic: Traffic = field(default_factory=Traffic)
-    origins: Origins = field(default_factory=Origins)
-    """Counters of the last round that was judged."""
-    waiting: Waiting = field(default_factory=Waiting)
-    """Rounds since then."""
-    added: tuple[Stratified, ...] = ()
-    """What the last round brought to the comparison: nothing where it waits."""
     requests: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Requests each server process had counted at the last round, by pod and instance."""
     pods: Mapping[str, Scrapes] = field(default_factory=dict)
@@ -154,6 +139,14 @@ class Ledger:
     """Stable judged against itself while nothing rolls out."""
 
     @property
+    def evidence(self) -> Evidence:
+        return self.case.evidence
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.case.verdict
+
+    @property
     def predicted(self) -> Predictions:
         trial = self.evidence.trial
         return trial.predictions if trial is not None else NO_PREDICTIONS
@@ -171,7 +164,7 @@ def resumed(status: ModelRolloutStatus) -> Ledger:
     return Ledger(
         steady=steady,
         epoch=checkpoint.epoch,
-        evidence=replace(unpack(checkpoint.evidence), trial=unpack_trial(checkpoint.comparison)),
+        case=Case(replace(unpack(checkpoint.evidence), trial=unpack_trial(checkpoint.comparison))),
         watched=checkpoint.watched,
         packed=checkpoint.evidence,
         compared=checkpoint.comparison,
@@ -203,8 +196,7 @@ def under(ledger: Ledger, watch: Watch | None) -> Ledger:
     ledger = caught_up(ledger)
     return Ledger(
         epoch=watch.epoch,
-        evidence=_onward(ledger, watch.epoch),
-        origins=ledger.origins,
+        case=Case(_onward(ledger, watch.epoch), origins=ledger.case.origins),
         requests=ledger.requests,
         pods=ledger.pods,
         peaks=ledger.peaks,
@@ -222,62 +214,29 @@ def _onward(ledger: Ledger, epoch: str) -> Evidence:
 
 def judged(ledger: Ledger, asked: Rules) -> Ledger:
     """The ledger with the verdict that its evidence gives under these rules."""
-    if ledger.asked == asked:
-        return ledger
-    known = caught_up(ledger)
-    return replace(known, verdict=verdict(known.evidence, asked), asked=asked)
+    known = ledger.case.under(asked)
+    return ledger if known is ledger.case else replace(ledger, case=known)
 
 
 def caught_up(ledger: Ledger) -> Ledger:
     """The ledger with what waits judged, by the rules that it waited under."""
-    latest, asked = ledger.waiting.latest, ledger.asked
-    if not ledger.waiting.rounds or latest is None or asked is None:
-        return ledger
-    return _with(ledger, latest, ledger.at or 0.0, asked)
+    known = ledger.case.caught_up()
+    return ledger if known is ledger.case else replace(ledger, case=known)
 
 
 def goes_on(ledger: Ledger, watch: Watch | None, asked: Rules | None) -> bool:
     """Whether what waits may go on waiting: it is the same epoch, judged by the same rules."""
-    return watch is not None and watch.epoch == ledger.epoch and asked == ledger.asked
-
-
-def _with(ledger: Ledger, seen: Round, at: float, asked: Rules) -> Ledger:
-    """With a round, and all that waited before it, judged as one stratum."""
-    evidence, origins = observe(ledger.evidence, ledger.origins, seen, asked)
-    trial = evidence.trial
-    is_new = trial is not None and trial is not ledger.evidence.trial
-    return replace(
-        ledger,
-        evidence=evidence,
-        origins=origins,
-        verdict=verdict(evidence, asked),
-        waiting=begun(seen, at, evidence, asked),
-        added=(trial.last,) if trial is not None and is_new and trial.last is not None else (),
-    )
-
-
-def _judging(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
-    """With one more round, which waits where it can change nothing."""
-    seen = Round(looks.samples(watch.candidate), looks.samples(watch.stable))
-    waiting = ledger.waiting
-    if not (ledger.asked == asked and waiting.goes_on(seen)):
-        known = caught_up(ledger)
-        found = _with(known, seen, looks.at, asked)
-        return found if known is ledger else replace(found, added=known.added + found.added)
-    if not watch.candidate or waiting.is_due(looks.at):
-        return _with(ledger, seen, looks.at, asked)
-    if changes_nothing(ledger.evidence, ledger.verdict, waiting, seen, asked):
-        return replace(ledger, waiting=waiting.plus(seen), added=())
-    return _with(ledger, seen, looks.at, asked)
+    return watch is not None and watch.epoch == ledger.epoch and asked == ledger.case.asked
 
 
 def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
     """The ledger after one round."""
     counted = _counted(ledger, looks)
     quiet = _quiet(ledger.quiet, looks, watch, counted)
-    known = replace(
-        _judging(ledger, looks, watch, asked),
-        asked=asked,
+    seen = Round(looks.samples(watch.candidate), looks.samples(watch.stable))
+    known = Ledger(  # all fields by name: `replace` would take longer than to judge most rounds
+        epoch=ledger.epoch,
+        case=ledger.case.plus(seen, looks.at, asked),
         watched=ledger.watched + _elapsed(ledger, looks, watch),
         traffic=_traffic(ledger.traffic, _between(counted, watch), quiet, looks),
         requests={(one.pod, one.instance): one.requests for one in _samples(looks)},
@@ -285,6 +244,12 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
         peaks=_peaks(ledger.peaks, looks),
         quiet=quiet,
         at=looks.at,
+        packed=ledger.packed,
+        report=ledger.report,
+        reported_at=ledger.reported_at,
+        packed_at=ledger.packed_at,
+        compared=ledger.compared,
+        steady=ledger.steady,
     )
     if _baseline(known) != _baseline(ledger):
         known = replace(known, reported_at=None)  # whether it can be judged by is worth a report at once
@@ -304,10 +269,10 @@ def _baseline(ledger: Ledger) -> Baseline | None:
 
 def _kept(ledger: Ledger, asked: Rules) -> Ledger:
     """With the numbers for people and the evidence as text, where they have become old: both cost more than judging."""
-    every = REPORTED_EVERY if ledger.watched < AT_FIRST else LATER_EVERY
+    every = KEPT_EVERY if ledger.watched < AT_FIRST else LATER_EVERY
     if _is_due(ledger, ledger.reported_at, every):
         ledger = replace(ledger, report=report(ledger.evidence, asked), reported_at=ledger.at)
-    if _is_due(ledger, ledger.packed_at, PACKED_EVERY):
+    if _is_due(ledger, ledger.packed_at, every):
         packed, compared = pack(ledger.evidence), pack_trial(ledger.evidence.trial)
         ledger = replace(ledger, packed=packed, compared=compared, packed_at=ledger.at)
     return ledger
@@ -315,7 +280,7 @@ def _kept(ledger: Ledger, asked: Rules) -> Ledger:
 
 def _is_due(ledger: Ledger, last: float | None, every: float) -> bool:
     """Whether something has become old, and some round was judged since it was new."""
-    return last is None or ((ledger.at or 0.0) - last >= every and ledger.waiting.judged_at > last)
+    return last is None or ((ledger.at or 0.0) - last >= every and ledger.case.waiting.judged_at > last)
 
 
 def _samples(looks: Looks) -> tuple[Sample, ...]:

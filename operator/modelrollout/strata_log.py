@@ -34,7 +34,7 @@ class StrataLog:
             return
         about = {"time": self._now().isoformat(timespec="seconds"), "rollout": key, "step": trial.errors.steps}
         path = self._folder / f"{key.replace('/', '.')}.{watch.candidate}.jsonl"
-        for stratum in ledger.added:
+        for stratum in ledger.case.added:
             if stratum.canary.pods or stratum.stable.pods:
                 self._write(path, written(stratum, about))
 

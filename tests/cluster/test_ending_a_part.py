@@ -2,7 +2,9 @@
 
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +43,32 @@ def test_only_that_part_is_ended(where: Places) -> None:
     pieces.end(where, "kubelet")
 
     assert running(where) == {"etcd", "kube-apiserver"}
+
+
+def test_a_part_has_ended_when_nothing_holds_its_port_any_more(where: Places) -> None:
+    """A program of many threads is a zombie for /proc before its last thread is gone, and lets its port go then."""
+    program = where.node.root / "kube-apiserver"
+    program.symlink_to(sys.executable)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    start(Part("kube-apiserver", (str(program), "-c", SERVER, str(port))), where.node.root, where.node.logs)
+    wait_until(lambda: _listens(port), "the server listens", seconds=20)
+    pieces.end(where, "kube-apiserver")
+
+    socket.create_server(("127.0.0.1", port)).close()
+
+
+SERVER = """
+import socket, sys, threading, time
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+for _ in range(200):
+    threading.Thread(target=time.sleep, args=(600,)).start()
+"""
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_part_that_does_not_run_is_said_with_those_that_do(where: Places) -> None:

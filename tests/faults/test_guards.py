@@ -77,7 +77,7 @@ def without_own_write_guard() -> list[str]:
 def without_compare_and_swap() -> list[str]:
     """Two operators that hear half of everything, late. Which seeds harm follows from the moments of all writes."""
     setting = Setting(rules=Rules(fresh=False, sparing=False), guards=Guards(client=Overwriting), operators=2)
-    plans = (Plan(seed=seed, lag=9, miss_share=share) for seed in range(1, 11) for share in (0.5, 0.8))
+    plans = (Plan(seed=seed, lag=9, miss_share=share) for seed in range(1, 31) for share in (0.5, 0.8))
     return next(filter(None, (trial(GOES_OUT, replace(setting, plan=plan)) for plan in plans)), [])
 
 

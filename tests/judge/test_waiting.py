@@ -14,9 +14,9 @@ from judge.trials import pod, timed
 from modelrollout.api.spec import Health
 from modelrollout.api.status import Checkpoint, ModelRolloutStatus
 from modelrollout.core.decision import Watch
-from modelrollout.judge import Rules, Sample, Waiting
+from modelrollout.judge import Rules, Sample
 from modelrollout.judge.comparing import SHARES
-from modelrollout.judge.waiting import LONGEST, MOST
+from modelrollout.judge.waiting import LONGEST, MOST, Waiting
 from modelrollout.ledger import Ledger, Look, Looks, after, caught_up, judged, resumed, rules_of, under
 
 WATCH = Watch(timedelta(seconds=5), "bbbb", "aaaa", epoch="bbbb.50.1.judging.ab", shared=True)
@@ -62,7 +62,8 @@ def on(canary: Counts, stable: Counts = (200, 0)) -> tuple[tuple[str, Counts], .
 
 def without_waiting(ledger: Ledger, looks: Looks, watch: Watch = WATCH, rules: Rules | None = None) -> Ledger:
     """Each round judged by itself: a ledger that does not know the round before has to."""
-    return after(replace(ledger, waiting=Waiting()), looks, watch, rules or asked(watch=watch))
+    alone = replace(ledger, case=replace(ledger.case, waiting=Waiting()))
+    return after(alone, looks, watch, rules or asked(watch=watch))
 
 
 def grown(servers: Servers | None = None, rounds: int = 40, health: Any = None) -> tuple[Servers, Ledger]:
@@ -91,7 +92,7 @@ def test_five_rounds_wait_and_the_sixth_is_judged_with_them() -> None:
     seen = []
     for _ in range(MOST + 1):
         ledger = waited(servers, ledger, on((100, 0)))
-        seen.append((ledger.waiting.rounds, ledger.verdict.requests, len(ledger.added)))
+        seen.append((ledger.case.waiting.rounds, ledger.verdict.requests, len(ledger.case.added)))
 
     assert seen == [*((number, 5900, 0) for number in range(1, 6)), (0, 6500, 1)]
     assert (ledger.traffic.candidate, ledger.watched) == (6500, timedelta(seconds=325))
@@ -103,7 +104,7 @@ def test_nothing_waits_for_longer_than_half_a_minute() -> None:
         found = []
         for _ in rounds:
             ledger = after(ledger, servers.round(on((50, 0)), every), WATCH, asked())
-            found.append(ledger.waiting.rounds)
+            found.append(ledger.case.waiting.rounds)
         assert found == rounds
 
 
@@ -120,7 +121,7 @@ def test_what_may_need_each_round_never_waits(health: Any, rounds: int) -> None:
 
     ledger = after(ledger, servers.round(on((100, 0))), WATCH, asked(health))
 
-    assert ledger.waiting.rounds == 0
+    assert ledger.case.waiting.rounds == 0
     assert ledger.verdict.requests == 100 * rounds
 
 
@@ -132,7 +133,7 @@ def test_answers_that_are_slow_far_too_often_are_judged_at_once(slow: int, waits
 
     ledger = after(ledger, servers.counted((100, 0, slow), (100, 0, 5)), WATCH, rules)
 
-    assert ledger.waiting.rounds == waits
+    assert ledger.case.waiting.rounds == waits
 
 
 @pytest.mark.parametrize(("slow", "waits"), [(5, 1), (10, 1), (11, 0)])
@@ -144,7 +145,7 @@ def test_answers_above_a_limit_more_often_than_it_allows_are_judged_at_once(slow
 
     ledger = after(ledger, servers.counted((100, 0, slow), (100, 0, 0)), WATCH, rules)
 
-    assert ledger.waiting.rounds == waits
+    assert ledger.case.waiting.rounds == waits
 
 
 def test_stable_alone_is_judged_in_each_round() -> None:
@@ -152,7 +153,7 @@ def test_stable_alone_is_judged_in_each_round() -> None:
     ledger = under(ledger, watch)
     for _ in range(30):
         ledger = after(ledger, servers.round(on((0, 0))), watch, asked(watch=watch))
-        assert ledger.waiting.rounds == 0
+        assert ledger.case.waiting.rounds == 0
 
 
 def test_with_shares_that_stay_the_evidence_is_that_of_each_round() -> None:
@@ -187,6 +188,24 @@ def test_a_failure_that_could_matter_is_judged_in_its_own_round(
         assert ledger.verdict.doubt == caught_up(ledger).verdict.doubt
 
 
+@pytest.mark.parametrize("failing", [8, 10, 15, 20, 50, 100])
+@pytest.mark.parametrize("good", [1, 4, 5])
+@pytest.mark.parametrize("health", [{}, COMPARED], ids=["limits", "compared"])
+def test_a_fault_is_not_buried_under_the_rounds_that_wait(failing: int, good: int, health: Any) -> None:
+    took = []
+    for waits in (True, False):
+        rules, (servers, ledger) = asked(health), grown(rounds=100, health=health)
+        for errors in (*(0,) * good, *(failing,) * 30):
+            looks = servers.round(on((100, errors)))
+            ledger = after(ledger, looks, WATCH, rules) if waits else without_waiting(ledger, looks, rules=rules)
+            if ledger.verdict.candidate is not None:
+                break
+        took.append(servers.at)
+
+    assert ledger.verdict.candidate is not None
+    assert took[0] == took[1]
+
+
 STORIES = st.lists(st.sampled_from(("goes on", "goes on", "restarts", "is away", "one more")), min_size=1, max_size=20)
 
 
@@ -212,10 +231,10 @@ def test_whatever_becomes_of_the_pods_as_much_is_counted(story: Sequence[str], w
 def test_what_waits_belongs_to_the_step_that_ends() -> None:
     servers, ledger = grown()
     ledger = waited(servers, ledger, on((100, 1)), on((100, 0)))
-    assert ledger.waiting.rounds == 2
+    assert ledger.case.waiting.rounds == 2
 
     ahead = under(ledger, NEXT)
-    assert (ahead.verdict.requests, ahead.waiting, ahead.added) == (0, Waiting(), ())
+    assert (ahead.verdict.requests, ahead.case.waiting, ahead.case.added) == (0, Waiting(), ())
     ahead = after(ahead, servers.round(on((100, 0))), NEXT, asked(watch=NEXT))
 
     assert ahead.evidence.candidate.total.requests == 100
@@ -229,7 +248,7 @@ def test_other_rules_are_asked_of_all_that_came_before_them() -> None:
     apart = asked(watch=replace(WATCH, shared=False))
 
     told = judged(ledger, apart)
-    assert (told.verdict.requests, told.waiting.rounds) == (4100, 0)
+    assert (told.verdict.requests, told.case.waiting.rounds) == (4100, 0)
     assert totals(after(ledger, servers.round(on((100, 0))), WATCH, apart))[0] == replace(
         told.evidence.candidate.total, requests=4200, timed=4200
     )
@@ -277,7 +296,7 @@ def test_healthy_rollouts_are_rarely_taken_back(rollouts: int) -> None:
         draw, ledger, servers = np.random.default_rng(seed), under(Ledger(), WATCH), _Timed()
         for _ in range(80):
             ledger = after(ledger, servers.round(draw), WATCH, rules)
-            waits += ledger.waiting.rounds > 0
+            waits += ledger.case.waiting.rounds > 0
             if ledger.verdict.candidate is not None:
                 metric = ledger.verdict.candidate.metric
                 fired[metric] = fired.get(metric, 0) + 1

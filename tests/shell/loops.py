@@ -70,7 +70,7 @@ class World:
                 teller=self.teller,
                 default_image="server:1",
                 watched=lambda _, watch: self.watched.append(watch),
-                noted=lambda _, watch, ledger: self.noted.append((watch.epoch, len(ledger.added))),
+                noted=lambda _, watch, ledger: self.noted.append((watch.epoch, len(ledger.case.added))),
                 outdated=lambda: self.outdated,
                 now=lambda: NOW,
                 clock=lambda: self.clock,

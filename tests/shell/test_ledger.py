@@ -166,7 +166,7 @@ def test_another_epoch_begins_with_nothing_but_the_origins() -> None:
         timedelta(0),
         Traffic(),
     )
-    assert (other.origins, other.at) == (ledger.origins, None)
+    assert (other.case.origins, other.at) == (ledger.case.origins, None)
     assert under(ledger, WATCH) is ledger
 
 
@@ -205,7 +205,7 @@ def test_evidence_is_packed_every_30_seconds() -> None:
     assert first.packed != pack(first.evidence)
     assert second.packed == pack(second.evidence)
     assert second.packed_at == 130.0
-    assert (third.at, third.waiting.judged_at, third.packed_at) == (160.0, 140.0, 160.0)
+    assert (third.at, third.case.waiting.judged_at, third.packed_at) == (160.0, 140.0, 160.0)
 
 
 COMPARED = Health.model_validate({"compare": {}})

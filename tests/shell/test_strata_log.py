@@ -61,7 +61,7 @@ def test_rounds_that_wait_are_one_line_and_none_is_lost(tmp_path: Path) -> None:
     for number in range(60):
         looks = Looks(5.0 * number, (look("aaaa", 1600 + 160 * number, number // 9), look("bbbb", 80 * number, 0)))
         ledger = after(ledger, looks, WATCH, rules)
-        waits += ledger.waiting.rounds > 0
+        waits += ledger.case.waiting.rounds > 0
         notes.note("team/churn", WATCH, ledger)
     notes.note("team/churn", WATCH, caught_up(ledger))
 
@@ -69,7 +69,7 @@ def test_rounds_that_wait_are_one_line_and_none_is_lost(tmp_path: Path) -> None:
     found = replay(lines, comparing(Compare())).trial
     assert (found.canary.requests, found.stable.requests) == (80 * 59, 160 * 59)
     assert waits > 20
-    assert len(lines) == 59 - waits + (ledger.waiting.rounds > 0)
+    assert len(lines) == 59 - waits + (ledger.case.waiting.rounds > 0)
 
 
 def test_where_nothing_is_compared_nothing_is_written(tmp_path: Path) -> None:

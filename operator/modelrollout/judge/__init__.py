@@ -5,6 +5,7 @@ what the evidence means under the `Rules` of the rollout's health block, `pack` 
 All of it is pure: no I/O, no clock, no log.
 """
 
+from modelrollout.judge.case import Case
 from modelrollout.judge.comparing import Comparing, at_step
 from modelrollout.judge.differences import Origins
 from modelrollout.judge.evidence import Arm, Evidence, fresh, observe, onward
@@ -18,13 +19,13 @@ from modelrollout.judge.steady import SelfTested, Steady
 from modelrollout.judge.strata import Stratified
 from modelrollout.judge.tallies import Tally
 from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
-from modelrollout.judge.waiting import Waiting, begun, changes_nothing
 
 __all__ = [
     "NOTHING_SEEN",
     "NO_PREDICTIONS",
     "Arm",
     "Baseline",
+    "Case",
     "Comparing",
     "Evidence",
     "Finding",
@@ -41,10 +42,7 @@ __all__ = [
     "Stratified",
     "Tally",
     "Verdict",
-    "Waiting",
     "at_step",
-    "begun",
-    "changes_nothing",
     "fresh",
     "observe",
     "onward",

@@ -49,18 +49,18 @@ class Absences:
             rows.append((errors - by_pod, hits, left / (left + of_stable)) if hits else _NO_HITS)
         if not any(hits for _, hits, _ in rows):
             return known
-        table = np.array(rows).T[:, :, None]
-        gained = mixtures.split_gains(table[0], table[1], table[2], mixtures.WORSE, _TIMES_LESS_ONE)
-        return replace(known, capital=known.capital + gained / dispersion.factor)
+        table = np.array(rows)[:, :, None]
+        gained = mixtures.split_gains(table[:, 0], table[:, 1], table[:, 2], mixtures.WORSE, _TIMES_LESS_ONE)
+        return type(self)(known.pods, known.capital + gained / dispersion.factor, known.counts, known.total)
 
     def with_counts(self, own: Mapping[str, Failed], total: Failed) -> Self:
         """With what each pod, and all of them, counted in one round."""
-        counts = tuple(_sum(had, own.get(pod, NO_REQUESTS)) for pod, had in zip(self.pods, self.counts, strict=True))
-        return replace(self, counts=counts, total=_sum(self.total, total))
+        counts = [_sum(had, own.get(pod, NO_REQUESTS)) for pod, had in zip(self.pods, self.counts, strict=True)]
+        return type(self)(self.pods, self.capital, tuple(counts), _sum(self.total, total))
 
     def restarted(self, log_bet: float) -> Self:
         """With so much bet anew on each row."""
-        return replace(self, capital=np.logaddexp(self.capital, log_bet))
+        return type(self)(self.pods, np.logaddexp(self.capital, log_bet), self.counts, self.total)
 
     @property
     def only_pod(self) -> str:
@@ -77,6 +77,8 @@ class Absences:
         return own, (self.total[0] - own[0], self.total[1] - own[1])
 
     def _with(self, pods: tuple[str, ...], until_now: mixtures.Array) -> Self:
+        if self.pods == pods or len(self.pods) >= PODS_KEPT:
+            return self
         new = tuple(pod for pod in dict.fromkeys(pods) if pod not in self.pods)[: PODS_KEPT - len(self.pods)]
         if not new:
             return self

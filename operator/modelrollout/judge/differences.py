@@ -26,21 +26,34 @@ class Origins:
     """The last round's counters. Only kept in memory: after a restart every process is an origin."""
 
     samples: Mapping[Process, Sample] = field(default_factory=dict)
-    rows: Mapping[Process, Buckets] = field(default_factory=dict, compare=False)
-    """Their requests, errors and refusals, then their requests per bucket."""
+    table: Buckets | None = field(default=None, compare=False)
+    """A row for each: requests, errors, refusals, then requests per bucket. None where they have different edges."""
+    edges: Edges = field(default=(), compare=False)
+    """Those of all of them, where there is a table."""
+
+    def row(self, process: Process) -> Buckets:
+        """The same of one process."""
+        found: Buckets = _table([self.samples[process]])[0]
+        return found
 
 
 def origins_of(samples: Iterable[Sample]) -> Origins:
     """What the next round is compared with."""
     found = {(one.pod, one.instance): one for one in samples}
-    return Origins(found, {key: _row(one) for key, one in found.items()})
+    rows = list(found.values())
+    edges, width = (rows[0].latency.edges_ms, len(rows[0].latency.counts)) if rows else ((), 0)
+    for one in rows:
+        if len(one.latency.counts) != width or not alike(one.latency.edges_ms, edges):
+            return Origins(found)
+    return Origins(found, _table(rows), edges)
 
 
-def _row(sample: Sample) -> Buckets:
+def _table(samples: Sequence[Sample]) -> Buckets:
     """The counters as an array, by way of their bytes: half of the time of telling numpy one after the other."""
-    counts = sample.latency.counts
-    packed = _words(_SUMS + len(counts)).pack(sample.requests, sample.errors, sample.refusals, *counts)
-    return np.frombuffer(packed, np.int64)
+    width = _SUMS + len(samples[0].latency.counts) if samples else 0
+    pack = _words(width).pack
+    packed = [pack(one.requests, one.errors, one.refusals, *one.latency.counts) for one in samples]
+    return np.frombuffer(b"".join(packed), np.int64).reshape(len(samples), width)
 
 
 @lru_cache(maxsize=64)
@@ -50,13 +63,23 @@ def _words(count: int) -> Struct:
 
 def strata(seen: Round, before: Origins, now: Origins) -> tuple[ArmStratum, ArmStratum]:
     """What the processes of canary and stable counted between two rounds; origins are left out."""
-    canary, stable = _known(seen.candidate, before, now), _known(seen.stable, before, now)
-    edges = _edges(canary, now)
-    if not alike(edges, _edges(stable, now)):
+    moved, first = _moved_at_once(before, now), len(seen.candidate)
+    if moved is None or len(moved) != first + len(seen.stable):
         return arm_stratum(seen.candidate, before, now), arm_stratum(seen.stable, before, now)
-    moved, first = _moved(canary + stable, before, now, edges), len(canary)  # in most rounds one step does for both
-    arms = Grown(canary, edges, moved[:first]), Grown(stable, edges, moved[first:])
+    keys = list(now.samples)  # most rounds: nothing came and nothing went
+    arms = Grown(keys[:first], now.edges, moved[:first]), Grown(keys[first:], now.edges, moved[first:])
     return _stratum(arms[0], before, now), _stratum(arms[1], before, now)
+
+
+def _moved_at_once(before: Origins, now: Origins) -> Buckets | None:
+    """What all rows have grown by, where they are those of the same processes with the same edges."""
+    then, later = before.table, now.table
+    if then is None or later is None or then.shape != later.shape or not alike(before.edges, now.edges):
+        return None
+    if list(before.samples) != list(now.samples):
+        return None
+    moved: Buckets = later - then
+    return moved
 
 
 def arm_stratum(arm: Iterable[Sample], before: Origins, now: Origins) -> ArmStratum:
@@ -105,7 +128,7 @@ def _stratum(arm: Grown, before: Origins, now: Origins) -> ArmStratum:
 def served_before(arm: Iterable[Sample], before: Origins, edges: Edges) -> Buckets:
     """Requests up to each edge that the processes which follow on had counted until the round before."""
     keys = [key for one in arm if (key := (one.pod, one.instance)) in before.samples]
-    rows = [before.rows[key][_SUMS:] for key in keys if alike(before.samples[key].latency.edges_ms, edges)]
+    rows = [before.row(key)[_SUMS:] for key in keys if alike(before.samples[key].latency.edges_ms, edges)]
     return np.array(rows).sum(axis=0).cumsum() if rows else NO_BUCKETS
 
 
@@ -116,7 +139,7 @@ def _follows(old: Sample, new: Sample) -> bool:
 def _moved(keys: Sequence[Process], before: Origins, now: Origins, edges: Edges) -> Buckets:
     """What rows have grown by, with buckets at these edges; some below 0 where a counter fell."""
     own = [now.samples[key].latency.edges_ms for key in keys]
-    later, earlier = [now.rows[key] for key in keys], [before.rows[key] for key in keys]
+    later, earlier = [now.row(key) for key in keys], [before.row(key) for key in keys]
     if all(alike(one, edges) for one in own) and len(set(map(len, later))) <= 1:
         moved: Buckets = np.array(later) - np.array(earlier)
         return moved

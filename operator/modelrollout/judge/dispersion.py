@@ -30,18 +30,13 @@ class Dispersion:
 
     def plus(self, pods: Iterable[tuple[int, int]]) -> Self:
         """After one round, with the hits and requests of each of stable's pods in it."""
-        known = tuple(pods)
-        hits = sum([pod[0] for pod in known])
-        if not hits:  # in most rounds there are none
-            return self
-        counted = [pod for pod in known if pod[1]]
-        if len(counted) <= 1:
-            return self
-        trials = sum([pod[1] for pod in counted])
-        if hits >= trials:
+        counted = [pod for pod in pods if pod[1]]
+        hits, trials = sum([pod[0] for pod in counted]), sum([pod[1] for pod in counted])
+        if not 0 < hits < trials or len(counted) <= 1:  # in most rounds there are no hits
             return self
         rate = hits / trials
-        spread = sum((own - of * rate) ** 2 / (of * rate * (1 - rate)) for own, of in counted)
+        variance = rate * (1 - rate)
+        spread = sum([(own - of * rate) ** 2 / (of * variance) for own, of in counted])
         return type(self)(self.spread + spread, self.freedom + len(counted) - 1)
 
 

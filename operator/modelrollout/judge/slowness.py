@@ -237,9 +237,8 @@ class Slowness:
             ),
             dtype=float,
         )
-        hits, shares, *tables = numbers[:, :, None]
-        pooled = mixtures.pooled_share(hits, seen.candidate_requests + seen.stable_requests, shares)
-        return mixtures.table_gains((tables[0], tables[1]), (tables[2], tables[3]), pooled)
+        pooled = mixtures.pooled_share(numbers[0], seen.candidate_requests + seen.stable_requests, numbers[1])
+        return mixtures.tables_gains(numbers[2:], pooled)
 
 
 def _mean_of_edges(bets: mixtures.Array) -> float:

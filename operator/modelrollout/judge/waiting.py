@@ -1,4 +1,4 @@
-"""Rounds that can change nothing wait, and are judged together with the next one that can, as one stratum.
+"""Rounds that can change nothing wait, and are judged together after half a minute, as one stratum.
 
 Counters only grow, so nothing is lost: the origins stay those of the last round that was judged. The promises stay,
 too: where the canary's share of the requests stays, the gains of rounds in one stratum add up to those of each, and it
@@ -7,26 +7,28 @@ from round to round; that changes the gains in second order, within half a minut
 keeps the promise. A step, or a pod that comes or goes, where it moves most, always ends a stratum.
 
 What is delayed: drift, a pass, and what is a little slower, by at most `MOST` rounds and `LONGEST` seconds. A failure
-never is where it could matter, since each multiplies the evidence by a known factor at most; nor are answers that are
-slow far too often. The first requests of a step are judged at once, so that a pass comes at most a tenth of its
-requests later.
+never is where it matters: the tests of errors are asked what they would say. Nor are answers that are slow far too
+often. The first requests of a step are judged at once, so that a pass comes at most a tenth of its requests later.
 """
 
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter, gt, sub
 from typing import Self
 
 from modelrollout.judge.alarms import limit_alarm
-from modelrollout.judge.evidence import Evidence
+from modelrollout.judge.eprocesses import Stratum
+from modelrollout.judge.evidence import Arm, Evidence
 from modelrollout.judge.limits import Rules
-from modelrollout.judge.mixtures import STRONGEST
+from modelrollout.judge.mixtures import STRONGEST, highest
 from modelrollout.judge.proofs import abstains
+from modelrollout.judge.restarts import Restart
 from modelrollout.judge.samples import Round, Sample
 from modelrollout.judge.slowness import P95
 from modelrollout.judge.strata import alike
+from modelrollout.judge.tallies import Tally
 from modelrollout.judge.verdicts import Verdict
 
 MOST = 5
@@ -39,6 +41,8 @@ TIMES_SLOWER = 3.0
 """What waits has at most so many times as many slow answers as stable had before."""
 FEW_SLOW = 10
 """So few are not worth a look."""
+NEARLY = 1.0
+"""Log E: rounds in one stratum differ by less from each by itself."""
 
 Counts = tuple[int, int, int]
 """Requests, errors and refusals."""
@@ -72,26 +76,47 @@ class Since:
 class Waiting:
     """Rounds that are not judged yet. Only kept in memory: a restart loses them like all that is not checkpointed."""
 
-    rounds: int = 0
-    latest: Round | None = None
-    """The last round, judged or not; None before the first one."""
+    held: tuple[Round, ...] = ()
+    """Those that wait, the oldest first."""
+    before: Round | None = None
+    """The last round that was judged; None before the first one."""
+    at: float = 0.0
+    """When the last round was, judged or not, in seconds of the monotonic clock."""
     judged_at: float = 0.0
-    """When the last one was judged, in seconds of the monotonic clock."""
+    """When the last one was judged."""
     judged: Since = Since((0, 0, 0), (0, 0, 0))
     """The counters then."""
     marks: tuple[Mark, ...] = ()
     """Where an answer counts as slow."""
+    level: float = 0.0
+    """Log E then that the limit of errors is broken; 0 for less."""
 
-    def plus(self, seen: Round) -> Self:
-        return replace(self, rounds=self.rounds + 1, latest=seen)
+    @property
+    def rounds(self) -> int:
+        return len(self.held)
+
+    @property
+    def together(self) -> tuple[Round, ...]:
+        """All that waits in one round: counters only grow."""
+        return self.held[-1:]
+
+    @property
+    def passed(self) -> list[Counts]:
+        """What the candidate had counted since then after each of them."""
+        return [_more(_sums(one.candidate), self.judged.candidate) for one in self.held]
+
+    def plus(self, seen: Round, at: float) -> Self:
+        """With one more round."""
+        held = (*self.held, seen)
+        return type(self)(held, self.before, at, self.judged_at, self.judged, self.marks, self.level)
 
     def is_due(self, at: float) -> bool:
         """Whether a round at this time has to be judged."""
-        return self.rounds >= MOST or at - self.judged_at >= LONGEST
+        return len(self.held) >= MOST or at - self.judged_at >= LONGEST
 
     def goes_on(self, seen: Round) -> bool:
         """Whether a round has the processes of the one before, with counters and buckets that follow on."""
-        before = self.latest
+        before = self.held[-1] if self.held else self.before
         return before is not None and _follow(before.candidate, seen.candidate) and _follow(before.stable, seen.stable)
 
     def since(self, seen: Round) -> Since:
@@ -104,7 +129,12 @@ class Waiting:
 def begun(seen: Round, at: float, evidence: Evidence, rules: Rules) -> Waiting:
     """Nothing waits: this round was judged."""
     marks = tuple(_marks(evidence, rules))
-    return Waiting(0, seen, at, _counted(seen, marks), marks)
+    return Waiting((), seen, at, at, _counted(seen, marks), marks, _level(evidence.candidate, rules))
+
+
+def _level(arm: Arm, rules: Rules) -> float:
+    found = limit_alarm(arm, _ERRORS, rules.error_rate, 0.0) if rules.error_rate is not None else None
+    return found.log_e if found is not None else 0.0
 
 
 def _marks(evidence: Evidence, rules: Rules) -> Iterator[Mark]:
@@ -116,17 +146,29 @@ def _marks(evidence: Evidence, rules: Rules) -> Iterator[Mark]:
         yield Mark(limit.limit_ms, limit.share)
 
 
-def changes_nothing(evidence: Evidence, verdict: Verdict, waiting: Waiting, seen: Round, rules: Rules) -> bool:
-    """Whether what came since cannot take back a candidate, nor be much of all that it has shown."""
-    since, total = waiting.since(seen), evidence.candidate.total
-    requests, errors, refusals = since.candidate
-    if rules.window or refusals or total.requests < max(rules.min_samples, YOUNG * requests):
+def may_wait(evidence: Evidence, verdict: Verdict, since: Since, rules: Rules) -> bool:
+    """Whether this is a time for waiting: the candidate has shown much more than what waits, and nothing is wrong."""
+    if rules.window or evidence.candidate.total.requests < max(1, rules.min_samples, YOUNG * since.candidate[0]):
         return False
-    if verdict.candidate is not None or verdict.stable is not None or _is_deaf(evidence, rules):
+    return verdict.candidate is None and verdict.stable is None and not _is_deaf(evidence, rules)
+
+
+def matters(evidence: Evidence, waiting: Waiting, since: Since, rules: Rules) -> bool:
+    """Whether what came since could take back a candidate."""
+    _, errors, refusals = since.candidate
+    if refusals or since.is_slow(waiting.marks):
+        return True
+    if not errors:
         return False
-    if since.is_slow(waiting.marks):
+    return _breaks_limit(evidence.candidate, waiting, since, rules) or _is_worse(evidence, since, rules)
+
+
+def stands_out(waiting: Waiting, since: Since, rules: Rules) -> bool:
+    """Whether the candidate is above the limit since one of the rounds that wait, where the test begins anew."""
+    requests, errors, _ = since.candidate
+    if rules.error_rate is None or not errors:
         return False
-    return not errors or not (_may_break_limit(evidence, errors, rules) or _may_be_worse(evidence, since, rules))
+    return any(errors - had > rules.error_rate * (requests - of) for of, had, _ in waiting.passed)
 
 
 def _is_deaf(evidence: Evidence, rules: Rules) -> bool:
@@ -137,30 +179,44 @@ def _is_deaf(evidence: Evidence, rules: Rules) -> bool:
     return trial is None or trial.canary.requests < rules.min_samples or bool(abstains(evidence, compare))
 
 
-def _may_break_limit(evidence: Evidence, errors: int, rules: Rules) -> bool:
-    """Whether so many more errors could show that the limit is broken, or raise a doubt."""
-    limit, total = rules.error_rate, evidence.candidate.total
+def _breaks_limit(arm: Arm, waiting: Waiting, since: Since, rules: Rules) -> bool:
+    """Whether the limit counts as broken, or a doubt is raised, by all that the candidate has counted by now.
+
+    The test is started anew after each round, those that wait, too: a fault is not buried under the rounds before it.
+    """
+    limit, last = rules.error_rate, arm.restarts[-1].index
     if limit is None:
         return False
-    if total.errors + errors > limit * total.requests:
+    total = arm.total + _tally(since.candidate)
+    if total.errors > limit * total.requests:
         return True
-    found = limit_alarm(evidence.candidate, _ERRORS, limit, 0.0)
-    return _may_reach(found.log_e if found is not None else 0.0, -errors * math.log(limit), rules.limit_threshold)
+    # An error multiplies E by so much at most, and what is bet anew until now is at most 1.
+    if (
+        waiting.level + math.log1p(math.exp(-waiting.level)) - since.candidate[1] * math.log(limit)
+        < rules.limit_threshold
+    ):
+        return False
+    passed = [arm.total + _tally(one) for one in waiting.passed]
+    anew = [Restart(last + number, tally) for number, tally in enumerate(passed, 1)]
+    return limit_alarm(Arm(total, (*arm.restarts, *anew)), _ERRORS, limit, rules.limit_threshold) is not None
 
 
-def _may_be_worse(evidence: Evidence, since: Since, rules: Rules) -> bool:
-    """Whether so many more errors could show that the candidate fails more than stable."""
+def _tally(counts: Counts) -> Tally:
+    return Tally(*counts)
+
+
+def _is_worse(evidence: Evidence, since: Since, rules: Rules) -> bool:
+    """Whether the candidate fails more than stable, or nearly so, by all that both have counted by now."""
     compare, trial = rules.compare, evidence.trial
     if compare is None or trial is None or not since.stable[0]:
         return False
-    (requests, errors, _), (of_stable, _, _) = since.candidate, since.stable
+    (requests, errors, _), (of_stable, by_stable, _) = since.candidate, since.stable
+    bar = compare.threshold("errors") - NEARLY
+    # A mean is at most the largest, and each error multiplies a bet by so much at most.
     most = min(STRONGEST, math.log((max(requests, errors) + of_stable) / max(requests, errors)))
-    return _may_reach(trial.errors.alarm, errors * most, compare.threshold("errors"))
-
-
-def _may_reach(log_e: float, gain: float, bar: float) -> bool:
-    """Whether E can be at the bar when it grows so much; what is bet anew until then is at most 1."""
-    return max(log_e, 0.0) + math.log1p(math.exp(-abs(log_e))) + gain >= bar
+    if max(0.0, highest(trial.errors.capital)) + errors * most < bar:
+        return False
+    return trial.errors.plus(Stratum(errors, by_stable, requests, of_stable)).alarm >= bar
 
 
 def _follow(before: Sequence[Sample], now: Sequence[Sample]) -> bool:
