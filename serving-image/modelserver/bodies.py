@@ -1,8 +1,9 @@
 """Request bodies to rows, fast: what is not plainly right is handed to `refusals`, which finds out why.
 
-A row is a list of numbers in the model's order, finite in the model's own type.
+A row is a list of numbers in the model's order, finite in the model's own type, and so are products of two of them.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 
@@ -32,7 +33,7 @@ class DoubtfulError(Exception):
 
 
 class Columns:
-    """The model's columns: names (perhaps none), their number, the largest number its type holds, and their bounds."""
+    """The model's columns: names (perhaps none), their number, the largest number that is taken, and their bounds."""
 
     def __init__(self, names: Sequence[str], width: int, largest: float, bounds: Sequence[Bound] = ()) -> None:
         self.names = tuple(names)
@@ -45,7 +46,7 @@ class Columns:
     @classmethod
     def of(cls, artifact: Artifact) -> "Columns":
         metadata = artifact.metadata
-        return cls(metadata.columns, artifact.width, float(np.finfo(artifact.model.dtype).max), metadata.bounds)
+        return cls(metadata.columns, artifact.width, largest(artifact.model.dtype), metadata.bounds)
 
     def row(self, features: Features) -> Row:
         """Numbers in the model's order.
@@ -69,6 +70,14 @@ class Columns:
         """Why a column, by name or by place, does not take a finite number; None where it does."""
         bound = self.bounds.get(self._places.get(column, -1) if isinstance(column, str) else column)
         return bound.problem(value) if bound is not None else None
+
+
+def largest(dtype: type[np.floating]) -> float:
+    """The root of the largest number of a type: 1.3e154, or 1.8e19 (2 to the 64th) for float32.
+
+    A model multiplies and adds what it is given. Beyond this it would overflow, and fail by the client's number.
+    """
+    return math.sqrt(float(np.finfo(dtype).max))
 
 
 def _getter(names: Sequence[str]) -> Callable[[dict[str, float]], Row]:

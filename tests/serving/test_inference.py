@@ -159,7 +159,7 @@ async def test_a_number_too_large_for_the_models_type_is_named() -> None:
 
     assert (answer.status_code, answer.json()["error"]) == (
         400,
-        "inputs[0].data[1]: has to be finite and at most 3.4e+38 in size",
+        "inputs[0].data[1]: has to be finite and at most 1.84e+19 in size",
     )
 
 

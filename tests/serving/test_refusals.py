@@ -10,8 +10,13 @@ FEATURES = ("body", "features")
 
 REFUSED: dict[str, tuple[bytes, tuple[str | int, ...], str]] = {
     "NaN": (b'{"features": [1, NaN, 3]}', (*FEATURES, 1), "has to be finite, not NaN"),
-    "infinity": (b'{"features": [1, 2, -Infinity]}', (*FEATURES, 2), "has to be finite and at most 1.8e+308 in size"),
+    "infinity": (b'{"features": [1, 2, -Infinity]}', (*FEATURES, 2), "has to be finite and at most 1.34e+154 in size"),
     "too large for a float": (b'{"features": [1e999, 2, 3]}', (*FEATURES, 0), "has to be finite"),
+    "what a model cannot add up": (
+        b'{"features": [-1.7976931348623157e308, -1.7976931348623157e308, 1]}',
+        (*FEATURES, 0),
+        "has to be finite and at most 1.34e+154 in size",
+    ),
     "a number of 400 digits": (b'{"features": [1' + b"0" * 400 + b", 2, 3]}", (*FEATURES, 0), "has to be finite"),
     "NaN by name": (b'{"features": {"a": 1, "b": NaN, "c": 3}}', (*FEATURES, "b"), "has to be finite, not NaN"),
     "too few": (b'{"features": [1, 2]}', FEATURES, "the model takes 3 values, not 2"),
