@@ -51,7 +51,8 @@ class Etcd:
     objects: dict[Key, Object] = field(default_factory=dict)
     writes: int = 0
     _log: dict[str, list[Write]] = field(default_factory=lambda: defaultdict(list))
-    _waiting: dict[str, set["asyncio.Future[None]"]] = field(default_factory=lambda: defaultdict(set))
+    _waiting: dict[str, dict["asyncio.Future[None]", None]] = field(default_factory=lambda: defaultdict(dict))
+    """In the order in which they began to wait: a set of them would be woken by their places in memory."""
 
     def get(self, key: Key) -> Object | None:
         return self.objects.get(key)
@@ -78,7 +79,7 @@ class Etcd:
         write = Write(self.version, self.now(), by, verb, key, before, after)
         self._log[key[0]].append(write)
         self._record(write)
-        for waiting in self._waiting.pop(key[0], set()):
+        for waiting in self._waiting.pop(key[0], {}):
             if not waiting.done():
                 waiting.set_result(None)
         return after
@@ -107,12 +108,12 @@ class Etcd:
     async def news(self, plural: str, seconds: float) -> None:
         """Wait until a kind is written, or for so long."""
         waiting = asyncio.get_running_loop().create_future()
-        self._waiting[plural].add(waiting)
+        self._waiting[plural][waiting] = None
         try:
             async with asyncio.timeout(seconds):
                 await waiting
         except TimeoutError:
-            self._waiting[plural].discard(waiting)
+            self._waiting[plural].pop(waiting, None)
 
     def _record(self, write: Write) -> None:
         self.writes += 1

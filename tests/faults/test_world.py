@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from faults.apiserver import ApiServer
 from faults.client import Client, Wire
-from faults.etcd import Object
+from faults.etcd import Etcd, Object
 from faults.plan import Plan
 from faults.stories import GOES_OUT, V1, asking, first
 from faults.world import Setting
@@ -71,6 +71,24 @@ def test_a_json_patch_tests_first_and_is_done_whole_or_not_at_all() -> None:
     with pytest.raises(Invalid):
         server.json_patch(SERVICES, "churn", [MOVED | {"value": {"app": "c"}}, *SELECTOR], "me")
     assert server.get(SERVICES, "churn") == moved
+
+
+def test_who_waits_for_news_is_woken_in_the_order_of_waiting() -> None:
+    """By their places in memory a run would be another one each time, whatever its seed."""
+    etcd, woken = Etcd(now=lambda: 0.0), list[int]()
+
+    async def wait(number: int) -> None:
+        await etcd.news("services", 60.0)
+        woken.append(number)
+
+    async def story() -> None:
+        waiting = [asyncio.create_task(wait(number)) for number in range(64)]
+        await asyncio.sleep(0)
+        etcd.put(("services", "default", "churn"), thing(), "me", "create")
+        await asyncio.gather(*waiting)
+
+    asyncio.run(story())
+    assert woken == list(range(64))
 
 
 def test_who_applies_owns_fields_and_takes_them_away_by_leaving_them_out() -> None:

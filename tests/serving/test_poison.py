@@ -86,6 +86,16 @@ def test_a_number_at_the_end_of_all_numbers_is_answered_or_refused(server: Runni
     assert server.health()["counters"]["errors"] == 0
 
 
+@pytest.mark.parametrize("number", ["1.3e154", "-1.3e154", "1.8e19", "-1.8e19"])
+def test_a_whole_row_at_the_end_of_what_is_taken_is_answered_or_refused(server: Running, number: str) -> None:
+    """Of one sign, and of both: sums of them overflow, or what is subtracted does."""
+    other = number.removeprefix("-") if number.startswith("-") else f"-{number}"
+    for row in ([number] * WIDTH, [number, other] * (WIDTH // 2)):
+        status, answer = sent(server, PREDICT, f'{{"features": [{",".join(row)}]}}')
+        assert status in {200, 422}, answer
+    assert server.health()["counters"]["errors"] == 0
+
+
 @pytest.mark.parametrize("path", [PREDICT, BATCH, INFER])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_body_that_is_none_is_refused(server: Running, path: str, body: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from modelrollout.api.spec import Health
@@ -12,6 +13,9 @@ from modelrollout.judge import NOTHING_SEEN, Baseline, Origins, Sample, fresh, p
 from modelrollout.judge.eprocesses import Stratum
 from modelrollout.judge.keeping import pack_trial
 from modelrollout.ledger import (
+    AT_FIRST,
+    KEPT_EVERY,
+    LATER_EVERY,
     NOBODY_OUTSIDE,
     Ledger,
     Look,
@@ -206,6 +210,18 @@ def test_evidence_is_packed_every_30_seconds() -> None:
     assert second.packed == pack(second.evidence)
     assert second.packed_at == 130.0
     assert (third.at, third.case.waiting.judged_at, third.packed_at) == (160.0, 140.0, 160.0)
+
+
+def test_evidence_of_an_epoch_that_has_gone_on_is_packed_once_a_minute() -> None:
+    ledger, moments = rounds((look("bbbb", 0),)), set[float]()
+    for number in range(1, 110):
+        ledger = rounds((look("bbbb", 10 * number),), ledger=ledger)
+        moments.add(ledger.packed_at or 0.0)
+    pauses = [later - before for before, later in pairwise(sorted(moments))]
+
+    assert ledger.watched > AT_FIRST
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (KEPT_EVERY, LATER_EVERY)
 
 
 COMPARED = Health.model_validate({"compare": {}})

@@ -77,8 +77,6 @@ class Absences:
         return own, (self.total[0] - own[0], self.total[1] - own[1])
 
     def _with(self, pods: tuple[str, ...], until_now: mixtures.Array) -> Self:
-        if self.pods == pods or len(self.pods) >= PODS_KEPT:
-            return self
         new = tuple(pod for pod in dict.fromkeys(pods) if pod not in self.pods)[: PODS_KEPT - len(self.pods)]
         if not new:
             return self

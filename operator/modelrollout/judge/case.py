@@ -67,13 +67,12 @@ class Case:
     def heard(self, seen: Round, at: float, asked: Rules) -> Self:
         """With a round, and all that waited before it, judged as one stratum."""
         evidence, origins = observe(self.evidence, self.origins, seen, asked)
-        trial = evidence.trial
-        is_new = trial is not None and trial is not self.evidence.trial
+        before, trial = self.evidence.trial, evidence.trial
         return type(self)(
             evidence=evidence,
             verdict=verdict(evidence, asked),
             asked=asked,
             origins=origins,
             waiting=begun(seen, at, evidence, asked),
-            added=(trial.last,) if trial is not None and is_new and trial.last is not None else (),
+            added=(trial.last,) if trial is not None and trial is not before and trial.last is not None else (),
         )

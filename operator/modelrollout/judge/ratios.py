@@ -157,12 +157,7 @@ def log_pass(ratio: Ratio, margin: float, negligible: float) -> float:
 
     A ratio has no proof without errors: with none in either arm the relative E stays 1 for ever.
     """
-    return either_way(ratio, ratio.log_e_noninferior(margin), negligible)
-
-
-def either_way(ratio: Ratio, relative: float, negligible: float) -> float:
-    """The same where the log E relative to stable is known."""
-    return mixtures.log_mean(relative, mixtures.log_sum(ratio.negligible(negligible)))
+    return mixtures.log_mean(ratio.log_e_noninferior(margin), mixtures.log_sum(ratio.negligible(negligible)))
 
 
 def is_proof(ratio: Ratio, margin: float, negligible: float, bar: float) -> bool:

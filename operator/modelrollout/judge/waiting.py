@@ -187,7 +187,7 @@ def _breaks_limit(arm: Arm, waiting: Waiting, since: Since, rules: Rules) -> boo
     limit, last = rules.error_rate, arm.restarts[-1].index
     if limit is None:
         return False
-    total = arm.total + _tally(since.candidate)
+    total = arm.total + Tally(*since.candidate)
     if total.errors > limit * total.requests:
         return True
     # An error multiplies E by so much at most, and what is bet anew until now is at most 1.
@@ -196,13 +196,9 @@ def _breaks_limit(arm: Arm, waiting: Waiting, since: Since, rules: Rules) -> boo
         < rules.limit_threshold
     ):
         return False
-    passed = [arm.total + _tally(one) for one in waiting.passed]
+    passed = [arm.total + Tally(*one) for one in waiting.passed]
     anew = [Restart(last + number, tally) for number, tally in enumerate(passed, 1)]
     return limit_alarm(Arm(total, (*arm.restarts, *anew)), _ERRORS, limit, rules.limit_threshold) is not None
-
-
-def _tally(counts: Counts) -> Tally:
-    return Tally(*counts)
 
 
 def _is_worse(evidence: Evidence, since: Since, rules: Rules) -> bool:
