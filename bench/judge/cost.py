@@ -28,6 +28,7 @@ from modelrollout.api.spec import Health
 from modelrollout.core.decision import Watch
 from modelrollout.judge import Latency, Rules, Sample
 from modelrollout.ledger import Ledger, Look, Looks, after, rules_of, under
+from modelrollout.shell.collector import collect_seldom
 
 ROLLOUTS, INTERVAL = 1_000, 5.0
 REQUESTS = 33
@@ -114,6 +115,7 @@ def main() -> None:
     parser.add_argument("--rollouts", type=int, default=ROLLOUTS)
     parser.add_argument("--profile", action="store_true", help="say where the time goes")
     asked = parser.parse_args()
+    collect_seldom()
     for name, compare, failing in _TERMS:
         rules = rules_of(Health.model_validate({"interval": "5s"} | compare), WATCH)
         operator = Operator(rules, [under(Ledger(), WATCH) for _ in range(asked.rollouts)])

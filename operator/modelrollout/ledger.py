@@ -38,16 +38,16 @@ from modelrollout.judge import (
     unpack_trial,
 )
 
-LATE = timedelta(seconds=3)
-"""A round that comes later than its interval by more counts only so much: nobody watched in between."""
+LATE = 3.0
+"""Seconds. A round that comes later than its interval by more counts only so much: nobody watched in between."""
 PEAKS_KEPT = 50
 """Pods whose memory is remembered after they stopped answering: they may have been killed for it."""
 KEPT_EVERY, LATER_EVERY = 30.0, 60.0
 """Seconds after which evidence is packed and reported again, at first and in an epoch that has gone on.
 
-What comes in between may be lost in a restart, and is counted later: in an epoch of an hour, a minute of it.
+What comes in between may be lost in a restart, and is counted later: at most the last minute of two and more.
 """
-AT_FIRST = timedelta(minutes=5)
+AT_FIRST = timedelta(minutes=2)
 NOBODY_OUTSIDE = timedelta(hours=1)
 """How quiet it is outside the selector when no pod is there."""
 
@@ -92,11 +92,7 @@ class Looks:
     pods: tuple[Look, ...] = ()
 
     def samples(self, revision: str) -> tuple[Sample, ...]:
-        return tuple(look.sample for look in self.pods if look.revision == revision and look.sample is not None)
-
-    @property
-    def answered(self) -> bool:
-        return any(look.sample is not None for look in self.pods)
+        return tuple([look.sample for look in self.pods if look.sample is not None and look.revision == revision])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +106,20 @@ class Quiet:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What is told of the evidence, a little old: to make it costs more than to judge."""
+
+    packed: str = ""
+    """The evidence as text for the status; empty where no candidate is watched."""
+    compared: str = ""
+    """The comparison as text for the status; empty where nothing is compared."""
+    report: Report | None = None
+    """The judge's numbers for people."""
+    at: float | None = None
+    """When these were made; None where it has to be soon."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Everything counted in one epoch."""
 
@@ -117,8 +127,8 @@ class Ledger:
     case: Case = field(default_factory=Case)
     watched: timedelta = timedelta(0)
     traffic: Traffic = field(default_factory=Traffic)
-    requests: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Requests each server process had counted at the last round, by pod and instance."""
+    requests: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """By the pod's uid: its server process, and the requests that this had counted at the last round."""
     pods: Mapping[str, Scrapes] = field(default_factory=dict)
     """By the pod's uid."""
     peaks: Mapping[str, int] = field(default_factory=dict)
@@ -126,15 +136,7 @@ class Ledger:
     quiet: Quiet = Quiet()
     at: float | None = None
     """When the last round of this epoch was."""
-    packed: str = ""
-    """The evidence as text for the status; empty where no candidate is watched."""
-    report: Report | None = None
-    """The judge's numbers for people, a little old."""
-    reported_at: float | None = None
-    packed_at: float | None = None
-    """When the evidence was last packed."""
-    compared: str = ""
-    """The comparison as text for the status; empty where nothing is compared."""
+    kept: Kept = Kept()
     steady: Steady = field(default_factory=Steady)
     """Stable judged against itself while nothing rolls out."""
 
@@ -166,8 +168,7 @@ def resumed(status: ModelRolloutStatus) -> Ledger:
         epoch=checkpoint.epoch,
         case=Case(replace(unpack(checkpoint.evidence), trial=unpack_trial(checkpoint.comparison))),
         watched=checkpoint.watched,
-        packed=checkpoint.evidence,
-        compared=checkpoint.comparison,
+        kept=Kept(checkpoint.evidence, checkpoint.comparison),
     )
 
 
@@ -200,7 +201,7 @@ def under(ledger: Ledger, watch: Watch | None) -> Ledger:
         requests=ledger.requests,
         pods=ledger.pods,
         peaks=ledger.peaks,
-        compared=ledger.compared if is_onward(ledger.epoch, watch.epoch) else "",
+        kept=Kept(compared=ledger.kept.compared if is_onward(ledger.epoch, watch.epoch) else ""),
         steady=ledger.steady.anew(),
     )
 
@@ -224,6 +225,11 @@ def caught_up(ledger: Ledger) -> Ledger:
     return ledger if known is ledger.case else replace(ledger, case=known)
 
 
+def ends_early(ledger: Ledger, watch: Watch | None) -> bool:
+    """Whether the epoch would end while rounds of it wait."""
+    return ledger.case.waiting.rounds > 0 and (watch is None or watch.epoch != ledger.epoch)
+
+
 def goes_on(ledger: Ledger, watch: Watch | None, asked: Rules | None) -> bool:
     """Whether what waits may go on waiting: it is the same epoch, judged by the same rules."""
     return watch is not None and watch.epoch == ledger.epoch and asked == ledger.case.asked
@@ -231,29 +237,27 @@ def goes_on(ledger: Ledger, watch: Watch | None, asked: Rules | None) -> bool:
 
 def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
     """The ledger after one round."""
-    counted = _counted(ledger, looks)
+    requests, pods, counted = _scraped(ledger, looks)
     quiet = _quiet(ledger.quiet, looks, watch, counted)
     seen = Round(looks.samples(watch.candidate), looks.samples(watch.stable))
     known = Ledger(  # all fields by name: `replace` would take longer than to judge most rounds
         epoch=ledger.epoch,
         case=ledger.case.plus(seen, looks.at, asked),
-        watched=ledger.watched + _elapsed(ledger, looks, watch),
+        watched=ledger.watched + _elapsed(ledger, looks, watch) if counted else ledger.watched,
         traffic=_traffic(ledger.traffic, _between(counted, watch), quiet, looks),
-        requests={(one.pod, one.instance): one.requests for one in _samples(looks)},
-        pods={look.uid: _scrapes(ledger.pods.get(look.uid, NOT_SCRAPED), look) for look in looks.pods},
+        requests=requests,
+        pods=pods,
         peaks=_peaks(ledger.peaks, looks),
         quiet=quiet,
         at=looks.at,
-        packed=ledger.packed,
-        report=ledger.report,
-        reported_at=ledger.reported_at,
-        packed_at=ledger.packed_at,
-        compared=ledger.compared,
+        kept=ledger.kept,
         steady=ledger.steady,
     )
-    if _baseline(known) != _baseline(ledger):
-        known = replace(known, reported_at=None)  # whether it can be judged by is worth a report at once
-    return _kept(known, asked) if watch.candidate else _steadily(known, looks, watch, asked)
+    if not watch.candidate:
+        return _steadily(known, looks, watch, asked)
+    # Whether a baseline that has come can be judged by is worth a report at once.
+    is_due = _baseline(known) != _baseline(ledger) or _is_due(known)
+    return replace(known, kept=_kept(known, asked)) if is_due else known
 
 
 def _steadily(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
@@ -267,24 +271,35 @@ def _baseline(ledger: Ledger) -> Baseline | None:
     return ledger.evidence.trial.baseline if ledger.evidence.trial is not None else None
 
 
-def _kept(ledger: Ledger, asked: Rules) -> Ledger:
-    """With the numbers for people and the evidence as text, where they have become old: both cost more than judging."""
-    every = KEPT_EVERY if ledger.watched < AT_FIRST else LATER_EVERY
-    if _is_due(ledger, ledger.reported_at, every):
-        ledger = replace(ledger, report=report(ledger.evidence, asked), reported_at=ledger.at)
-    if _is_due(ledger, ledger.packed_at, every):
-        packed, compared = pack(ledger.evidence), pack_trial(ledger.evidence.trial)
-        ledger = replace(ledger, packed=packed, compared=compared, packed_at=ledger.at)
-    return ledger
+def _is_due(ledger: Ledger) -> bool:
+    """Whether what is kept has become old, and some round was judged since it was new."""
+    last, every = ledger.kept.at, KEPT_EVERY if ledger.watched < AT_FIRST else LATER_EVERY
+    return last is None or ((ledger.at or 0.0) - last >= every and ledger.case.waiting.last.at > last)
 
 
-def _is_due(ledger: Ledger, last: float | None, every: float) -> bool:
-    """Whether something has become old, and some round was judged since it was new."""
-    return last is None or ((ledger.at or 0.0) - last >= every and ledger.case.waiting.judged_at > last)
+def _kept(ledger: Ledger, asked: Rules) -> Kept:
+    evidence = ledger.evidence
+    return Kept(pack(evidence), pack_trial(evidence.trial), report(evidence, asked), ledger.at)
 
 
-def _samples(looks: Looks) -> tuple[Sample, ...]:
-    return tuple(look.sample for look in looks.pods if look.sample is not None)
+_Requests = dict[str, tuple[str, int]]
+
+
+def _scraped(ledger: Ledger, looks: Looks) -> tuple[_Requests, dict[str, Scrapes], dict[str, int]]:
+    """Requests of each process, how each pod answered, and by revision the requests since the last round.
+
+    A process that was not in that one counts nothing yet.
+    """
+    requests, pods, counted = _Requests(), dict[str, Scrapes](), dict[str, int]()
+    for look in looks.pods:
+        uid, sample = look.uid, look.sample
+        pods[uid] = _scrapes(ledger.pods.get(uid, NOT_SCRAPED), look)
+        if sample is None:
+            continue
+        known, requests[uid] = ledger.requests.get(uid), (sample.instance, sample.requests)
+        more = sample.requests - known[1] if known is not None and known[0] == sample.instance else 0
+        counted[look.revision] = counted.get(look.revision, 0) + max(0, more)
+    return requests, pods, counted
 
 
 def _scrapes(before: Scrapes, look: Look) -> Scrapes:
@@ -305,28 +320,16 @@ def _peaks(before: Mapping[str, int], looks: Looks) -> Mapping[str, int]:
 
 
 def _elapsed(ledger: Ledger, looks: Looks, watch: Watch) -> timedelta:
-    """Time watched since the last round: none in the first, none while no pod answers, none in a pause."""
-    if ledger.at is None or not looks.answered or not watch.counts:
+    """Time watched since the last round: none in the first, none in a pause."""
+    if ledger.at is None or not watch.counts:
         return timedelta(0)
-    return max(timedelta(0), min(timedelta(seconds=looks.at - ledger.at), watch.interval + LATE))
-
-
-def _counted(ledger: Ledger, looks: Looks) -> Mapping[str, int]:
-    """Requests by revision since the last round; a process that was not in it counts nothing yet."""
-    counted: dict[str, int] = {}
-    for look in looks.pods:
-        if look.sample is None:
-            continue
-        before = ledger.requests.get((look.sample.pod, look.sample.instance))
-        fresh_requests = 0 if before is None else max(0, look.sample.requests - before)
-        counted[look.revision] = counted.get(look.revision, 0) + fresh_requests
-    return counted
+    return timedelta(seconds=max(0.0, min(looks.at - ledger.at, watch.interval.total_seconds() + LATE)))
 
 
 def _quiet(before: Quiet, looks: Looks, watch: Watch, counted: Mapping[str, int]) -> Quiet:
     """A pod outside that did not answer may have counted a request, so the quiet begins anew."""
-    requests = sum(counted.get(revision, 0) for revision in watch.outside)
-    silent = any(look.sample is None for look in looks.pods if look.revision in watch.outside)
+    requests = sum([counted.get(revision, 0) for revision in watch.outside])
+    silent = watch.outside and any(look.sample is None for look in looks.pods if look.revision in watch.outside)
     if before.outside != watch.outside or before.since is None or requests or silent:
         return Quiet(watch.outside, looks.at, requests or (before.last if before.outside == watch.outside else 0))
     return before
@@ -343,6 +346,6 @@ def _traffic(before: Traffic, new: tuple[int, int], quiet: Quiet, looks: Looks) 
 
 def _lasting(quiet: Quiet, looks: Looks) -> timedelta:
     """For how long it has been quiet outside."""
-    if not any(look.revision in quiet.outside for look in looks.pods):
+    if not quiet.outside or not any(look.revision in quiet.outside for look in looks.pods):
         return NOBODY_OUTSIDE
     return timedelta(seconds=0.0 if quiet.since is None else looks.at - quiet.since)

@@ -37,8 +37,8 @@ def test_what_is_packed_is_unpacked(rounds: list[tuple[dict[str, int], dict[str,
     kept = judge.unpack_trial(judge.pack_trial(found))
 
     assert kept is not None
-    assert kept.errors.gains == pytest.approx(found.errors.gains, abs=1e-6)
-    assert kept.errors.waiting == pytest.approx(found.errors.waiting, abs=1e-6)
+    assert kept.errors.gains == pytest.approx(found.errors.gains, rel=1e-6, abs=1e-6)
+    assert kept.errors.waiting == pytest.approx(found.errors.waiting, rel=1e-6, abs=1e-6)
     assert kept.slowness is not None
     assert found.slowness is not None
     assert kept.slowness.alarm == pytest.approx(found.slowness.alarm, abs=1e-5)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from modelrollout.judge import mixtures
 from modelrollout.judge.dispersion import Dispersion
 from modelrollout.judge.eprocesses import Stratum, log_sum_exp, split, split_log_e
-from modelrollout.judge.ratios import Ratio, begun, log_pass
+from modelrollout.judge.ratios import Ratio, begun, log_pass, short_of
 from modelrollout.judge.stakes import AT_ONCE, ROLLOUT, Stakes
 
 Strata = Sequence[tuple[int, int, int, int]]
@@ -234,3 +234,27 @@ def test_proof_of_no_worse_expects_at_most_one_at_the_margin(candidate: int, sta
         return math.exp(float(mixtures.noninferior(gains)))
 
     assert math.fsum(chance(c) * e_value(c) for c in range(hits + 1)) == pytest.approx(1.0)
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 500), st.integers(1, 5000))
+def test_no_bet_gains_more_than_the_best_one_there_could_be(ours: int, theirs: int, own: int, other: int) -> None:
+    share = own / (own + other)
+
+    gained = mixtures.split_gains(ours, ours + theirs, share, mixtures.WORSE)
+
+    assert gained.max() <= mixtures.most_gained(ours, ours + theirs, share) + 1e-9
+
+
+def test_hits_without_requests_could_gain_anything() -> None:
+    """A scrape can fall between two counters of one request."""
+    assert mixtures.most_gained(1, 1, 0.0) == math.inf
+    assert mixtures.most_gained(0, 1, 0.0) == 0.0
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.floats(-2.0, 6.0))
+def test_a_proof_is_short_of_the_bar_by_what_it_is_or_not_at_all(ours: int, theirs: int, bar: float) -> None:
+    found = ratio([(ours, theirs, 400, 1600)])
+
+    passed = log_pass(found, 2.0, 0.005)
+
+    assert short_of(bar, found, 2.0, 0.005) == (pytest.approx(passed) if passed < bar else None)

@@ -87,20 +87,52 @@ def totals(ledger: Ledger) -> tuple[object, ...]:
     return (*arms, trial.errors.hits, trial.canary.latency, trial.stable.latency)
 
 
-def test_five_rounds_wait_and_the_sixth_is_judged_with_them() -> None:
-    servers, ledger = grown(rounds=60)
+def test_eleven_rounds_wait_and_the_twelfth_is_judged_with_them() -> None:
+    servers, ledger = grown(rounds=61)
     seen = []
     for _ in range(MOST + 1):
         ledger = waited(servers, ledger, on((100, 0)))
         seen.append((ledger.case.waiting.rounds, ledger.verdict.requests, len(ledger.case.added)))
 
-    assert seen == [*((number, 5900, 0) for number in range(1, 6)), (0, 6500, 1)]
-    assert (ledger.traffic.candidate, ledger.watched) == (6500, timedelta(seconds=325))
+    assert seen == [*((number, 6000, 0) for number in range(1, 12)), (0, 7200, 1)]
+    assert (ledger.traffic.candidate, ledger.watched) == (7200, timedelta(seconds=360))
 
 
-def test_nothing_waits_for_longer_than_half_a_minute() -> None:
+@pytest.mark.parametrize(
+    ("rounds", "health", "waits"),
+    [
+        pytest.param(5, {"compare": {}}, 1, id="a pass is far"),
+        pytest.param(7, {"compare": {}}, 0, id="a pass is near"),
+        pytest.param(25, {}, 2, id="only limits"),
+    ],
+)
+def test_what_waits_is_a_small_part_of_what_the_step_has_shown(rounds: int, health: Any, waits: int) -> None:
+    """A third, or a tenth where a pass may be near."""
+    servers, ledger = grown(rounds=rounds, health=health)
+    most = 0
+    for _ in range(MOST):
+        ledger = after(ledger, servers.round(on((100, 0))), WATCH, asked(health))
+        if not ledger.case.waiting.rounds:
+            break
+        most = ledger.case.waiting.rounds
+
+    assert most == waits
+
+
+def test_rounds_that_wait_are_kept_where_the_candidate_failed_between_them() -> None:
+    """A test that begins anew does best right before failures."""
+    servers, ledger = grown(rounds=60)
+    ledger = waited(servers, ledger, *(on((100, errors)) for errors in (0, 0, 1, 0, 0, 0, 1, 0)))
+
+    waiting = ledger.case.waiting
+    assert waiting.rounds == 8
+    assert waiting.passed == ((200, 0, 0), (600, 1, 0), (800, 2, 0))
+    assert [sum(one.requests for one in held.candidate) for held in waiting.held] == [6200, 6600, 6800]
+
+
+def test_nothing_waits_for_longer_than_a_minute() -> None:
     servers, ledger = grown()
-    for every, rounds in ((16.0, [1, 0]), (LONGEST, [0, 0])):
+    for every, rounds in ((31.0, [1, 0]), (LONGEST, [0, 0])):
         found = []
         for _ in rounds:
             ledger = after(ledger, servers.round(on((50, 0)), every), WATCH, asked())
@@ -111,7 +143,8 @@ def test_nothing_waits_for_longer_than_half_a_minute() -> None:
 @pytest.mark.parametrize(
     ("health", "rounds"),
     [
-        pytest.param(COMPARED, 9, id="young"),
+        pytest.param(COMPARED, 3, id="young"),
+        pytest.param({"limits": {"errorRate": 0.05}}, 9, id="young, with limits alone"),
         pytest.param({**COMPARED, "minSamples": 5000}, 30, id="below the floor"),
         pytest.param({"limits": {"errorRate": 0.05, "rule": "window"}}, 30, id="a window"),
     ],
@@ -125,15 +158,25 @@ def test_what_may_need_each_round_never_waits(health: Any, rounds: int) -> None:
     assert ledger.verdict.requests == 100 * rounds
 
 
-@pytest.mark.parametrize(("slow", "waits"), [(10, 1), (15, 1), (20, 0)])
-def test_answers_that_are_slow_far_too_often_are_judged_at_once(slow: int, waits: int) -> None:
+@pytest.mark.parametrize(("times", "slow", "waits"), [(1, 10, 1), (1, 13, 1), (1, 14, 0), (6, 50, 1), (6, 60, 0)])
+def test_answers_that_are_slow_more_often_than_by_chance_are_judged_at_once(times: int, slow: int, waits: int) -> None:
+    """Four deviations more than stable's, and half as many again."""
     servers, ledger, rules = _Timed(), under(Ledger(), WATCH), asked({"compare": {}})
     for _ in range(30):
         ledger = without_waiting(ledger, servers.counted((100, 0, 5), (100, 0, 5)), rules=rules)
 
-    ledger = after(ledger, servers.counted((100, 0, slow), (100, 0, 5)), WATCH, rules)
+    ledger = after(ledger, servers.counted((100 * times, 0, slow), (100, 0, 5)), WATCH, rules)
 
     assert ledger.case.waiting.rounds == waits
+
+
+def test_slow_answers_are_held_against_what_stable_is_like_now() -> None:
+    """At another time of the day everything is slower."""
+    servers, ledger, rules = _Timed(), under(Ledger(), WATCH), asked({"compare": {}})
+    for _ in range(30):
+        ledger = without_waiting(ledger, servers.counted((100, 0, 10), (100, 0, 10)), rules=rules)
+
+    assert after(ledger, servers.counted((100, 0, 20), (100, 0, 5)), WATCH, rules).case.waiting.rounds == 1
 
 
 @pytest.mark.parametrize(("slow", "waits"), [(5, 1), (10, 1), (11, 0)])
@@ -188,22 +231,26 @@ def test_a_failure_that_could_matter_is_judged_in_its_own_round(
         assert ledger.verdict.doubt == caught_up(ledger).verdict.doubt
 
 
-@pytest.mark.parametrize("failing", [8, 10, 15, 20, 50, 100])
-@pytest.mark.parametrize("good", [1, 4, 5])
+@pytest.mark.parametrize("failing", [7, 8, 10, 15, 20, 50, 100])
 @pytest.mark.parametrize("health", [{}, COMPARED], ids=["limits", "compared"])
-def test_a_fault_is_not_buried_under_the_rounds_that_wait(failing: int, good: int, health: Any) -> None:
-    took = []
-    for waits in (True, False):
-        rules, (servers, ledger) = asked(health), grown(rounds=100, health=health)
-        for errors in (*(0,) * good, *(failing,) * 30):
-            looks = servers.round(on((100, errors)))
-            ledger = after(ledger, looks, WATCH, rules) if waits else without_waiting(ledger, looks, rules=rules)
-            if ledger.verdict.candidate is not None:
-                break
-        took.append(servers.at)
+def test_a_fault_is_not_buried_under_the_rounds_that_wait(failing: int, health: Any) -> None:
+    """It is found in the same round, or, where that takes half a minute and more, as early in the mean."""
+    took = [[rounds_of_fault(failing, good, health, waits=waits) for good in (1, 2, 4, 5, 8, 11)] for waits in (1, 0)]
 
-    assert ledger.verdict.candidate is not None
-    assert took[0] == took[1]
+    if max(took[1]) <= 6:
+        assert took[0] == took[1]
+    assert sum(took[0]) <= 1.1 * sum(took[1])
+
+
+def rounds_of_fault(failing: int, good: int, health: Any, *, waits: int) -> int:
+    """Rounds until it is found, after so many healthy ones."""
+    rules, (servers, ledger) = asked(health), grown(rounds=100, health=health)
+    judge = after if waits else without_waiting
+    for number, errors in enumerate((*(0,) * good, *(failing,) * 80), 1 - good):
+        ledger = judge(ledger, servers.round(on((100, errors))), WATCH, rules)
+        if ledger.verdict.candidate is not None:
+            return number
+    return 1000
 
 
 STORIES = st.lists(st.sampled_from(("goes on", "goes on", "restarts", "is away", "one more")), min_size=1, max_size=20)
@@ -261,8 +308,8 @@ def test_a_restart_loses_what_waits_and_counts_nothing_twice() -> None:
         time="2026-03-01T00:00:00Z",
         epoch=ledger.epoch,
         watched=ledger.watched,
-        evidence=ledger.packed,
-        comparison=ledger.compared,
+        evidence=ledger.kept.packed,
+        comparison=ledger.kept.compared,
     )
 
     again = judged(resumed(ModelRolloutStatus(checkpoint=kept)), asked())
@@ -273,7 +320,7 @@ def test_a_restart_loses_what_waits_and_counts_nothing_twice() -> None:
     assert (again.verdict.requests, caught_up(again).verdict.requests) == (before, before + 100)
 
 
-def test_a_candidate_passes_at_most_a_tenth_of_its_requests_and_half_a_minute_later() -> None:
+def test_a_candidate_passes_at_most_a_tenth_of_its_requests_and_a_minute_later() -> None:
     passed = []
     for waits in (True, False):
         servers, ledger, rules = both(), under(Ledger(), WATCH), asked({**COMPARED, "minSamples": 500})
@@ -285,6 +332,39 @@ def test_a_candidate_passes_at_most_a_tenth_of_its_requests_and_half_a_minute_la
     (requests, at), (at_once, earliest) = passed
     assert requests <= 1.1 * at_once
     assert at - earliest <= LONGEST
+
+
+def test_a_pass_comes_hardly_later() -> None:
+    """Proofs come and go by chance: where one is near each round is looked at. `long` has the same at more traffics."""
+    later = [requests_of_pass(seed, waits=1) / requests_of_pass(seed, waits=0) for seed in range(12)]
+
+    assert sum(later) / len(later) < 1.1
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("requests", [20, 60, 400])
+def test_a_pass_comes_hardly_later_at_any_traffic(requests: int) -> None:
+    later = [
+        requests_of_pass(seed, requests, waits=1) / requests_of_pass(seed, requests, waits=0) for seed in range(40)
+    ]
+
+    mean = sum(later) / len(later)
+    print(f"{requests} requests a scrape: a pass takes {mean:.3f} times as many requests, {max(later):.2f} at most")  # noqa: T201
+    assert mean < 1.1
+
+
+def requests_of_pass(seed: int, requests: int = 60, *, waits: int) -> int:
+    """Those of a candidate that fails as often as stable, until it may pass."""
+    draw, servers, ledger, rules = np.random.default_rng(seed), both(), under(Ledger(), WATCH), asked()
+    judge = after if waits else without_waiting
+    for _ in range(3000):
+        failed = (int(draw.binomial(count, 0.004)) for count in (requests, 2 * requests))
+        counted = on((requests, next(failed)), (2 * requests, next(failed)))
+        ledger = judge(ledger, servers.round(counted), WATCH, rules)
+        if ledger.verdict.enough and not ledger.verdict.unproven and not ledger.verdict.doubt:
+            break
+    return servers.sums[CANARY][1]
 
 
 @pytest.mark.parametrize("rollouts", [40, pytest.param(300, marks=(pytest.mark.long, pytest.mark.timeout(900)))])

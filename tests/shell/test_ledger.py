@@ -180,7 +180,7 @@ def test_what_is_not_watched_has_no_ledger() -> None:
 
 def test_a_restart_goes_on_from_the_checkpoint_with_no_origin() -> None:
     ledger = rounds((look("aaaa", 0), look("bbbb", 0)), (look("aaaa", 300), look("bbbb", 40, 1)), every=30)
-    kept: dict[str, Any] = {"epoch": ledger.epoch, "watched": ledger.watched, "evidence": ledger.packed}
+    kept: dict[str, Any] = {"epoch": ledger.epoch, "watched": ledger.watched, "evidence": ledger.kept.packed}
     again = judged(restarted(**kept), rules_of(Health(), WATCH))
 
     assert (again.epoch, again.watched, again.verdict.requests) == ("bbbb.0", timedelta(seconds=8), 40)
@@ -202,21 +202,21 @@ def test_an_epoch_spends_its_share_of_alpha() -> None:
 
 def test_evidence_is_packed_every_30_seconds() -> None:
     first = rounds((look("bbbb", 0),), (look("bbbb", 10),))
-    second = rounds(*[(look("bbbb", 20),)] * 5, ledger=first)
-    third = rounds(*[(look("bbbb", 20),)] * 6, ledger=second)
+    second = rounds(*[(look("bbbb", 20 + 10 * number),) for number in range(5)], ledger=first)
+    third = rounds(*[(look("bbbb", 70 + 10 * number),) for number in range(6)], ledger=second)
 
-    assert first.packed == pack(rounds((look("bbbb", 0),)).evidence)
-    assert first.packed != pack(first.evidence)
-    assert second.packed == pack(second.evidence)
-    assert second.packed_at == 130.0
-    assert (third.at, third.case.waiting.judged_at, third.packed_at) == (160.0, 140.0, 160.0)
+    assert first.kept.packed == pack(rounds((look("bbbb", 0),)).evidence)
+    assert first.kept.packed != pack(first.evidence)
+    assert second.kept.packed == pack(second.evidence)
+    assert second.kept.at == 130.0
+    assert (third.at, third.kept.at) == (160.0, 160.0)
 
 
 def test_evidence_of_an_epoch_that_has_gone_on_is_packed_once_a_minute() -> None:
     ledger, moments = rounds((look("bbbb", 0),)), set[float]()
     for number in range(1, 110):
         ledger = rounds((look("bbbb", 10 * number),), ledger=ledger)
-        moments.add(ledger.packed_at or 0.0)
+        moments.add(ledger.kept.at or 0.0)
     pauses = [later - before for before, later in pairwise(sorted(moments))]
 
     assert ledger.watched > AT_FIRST
@@ -255,7 +255,7 @@ def test_a_comparison_survives_a_restart() -> None:
     for number in range(3):
         seen = (look("aaaa", 900 * number), look("bbbb", 100 * number, number))
         ledger = after(ledger, Looks(30.0 * number, seen), STEP, rules)
-    kept: dict[str, Any] = {"epoch": ledger.epoch, "watched": ledger.watched, "comparison": ledger.compared}
+    kept: dict[str, Any] = {"epoch": ledger.epoch, "watched": ledger.watched, "comparison": ledger.kept.compared}
 
     again = restarted(**kept)
 
@@ -273,8 +273,8 @@ def test_a_baseline_that_has_come_is_reported_at_once() -> None:
         one = replace(look("bbbb", 10 * index), sample=Sample("p", "p:1", 10 * index, 0, 0, baseline=own))
         ledger = after(ledger, Looks(100.0 + index, (one,)), WATCH, asked)
 
-    assert ledger.report is not None
-    assert ledger.report.unusable_baseline.startswith("the model's baseline has no spread")
+    assert ledger.kept.report is not None
+    assert ledger.kept.report.unusable_baseline.startswith("the model's baseline has no spread")
 
 
 def test_margins_of_the_steps_reach_the_judge() -> None:

@@ -249,6 +249,7 @@ async def test_what_waits_is_noted_once_where_its_step_ends() -> None:
     await world.turn()
     await world.turn()
     assert world.noted[3:] == [("bbbb.10.1.judging.ab", 1)]
+    assert [seen.verdict.requests for seen in world.seen[1:]] == [1000, 1000, 1050]
 
 
 async def test_a_round_of_another_epoch_or_of_a_rollout_that_is_gone_is_thrown_away() -> None:

@@ -10,7 +10,7 @@ from modelrollout import names
 from modelrollout.builders.controller_revision import controller_revision
 from modelrollout.builders.deployment import deployment
 from modelrollout.core.facts import DeploymentSeen, PodSeen, PodTrouble, ServiceSeen
-from modelrollout.ledger import Ledger, Scrapes
+from modelrollout.ledger import Kept, Ledger, Scrapes
 from modelrollout.observe import Around, Glance, pod_seen, seen
 from modelrollout.rollouts import parse
 
@@ -123,7 +123,7 @@ def test_pods_that_end_or_are_over_are_left_out_and_those_lost_to_their_node_are
 
 
 def test_what_the_scraper_counted_is_handed_on_as_it_is() -> None:
-    ledger = Ledger(epoch="e", watched=timedelta(seconds=7), packed="p", pods={"uid-1": Scrapes(failed=3)})
+    ledger = Ledger(epoch="e", watched=timedelta(seconds=7), kept=Kept("p"), pods={"uid-1": Scrapes(failed=3)})
     found = look(ledger, pods=(pod(),))
 
     assert (found.epoch, found.watched, found.packed, found.default_image) == (

@@ -150,10 +150,12 @@ def _settings(**given: Any) -> Settings:  # noqa: ANN401  # checked by the model
 def _operate(settings: Settings, log_format: LogFormat) -> int:
     from modelrollout import logs  # noqa: PLC0415  # --help answers at once
     from modelrollout.kube.errors import KubeError  # noqa: PLC0415
+    from modelrollout.shell.collector import collect_seldom  # noqa: PLC0415
     from modelrollout.shell.operator import operate  # noqa: PLC0415
     from modelrollout.shell.server import CannotListen  # noqa: PLC0415
 
     logs.configure(log_format)
+    collect_seldom()
     try:
         return int(asyncio.run(operate(settings)))
     except (KubeError, CannotListen) as error:

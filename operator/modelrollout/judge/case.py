@@ -32,11 +32,11 @@ class Case:
     def plus(self, seen: Round, at: float, asked: Rules) -> Self:
         """With one more round, at so many seconds of the monotonic clock."""
         waiting, held = self.waiting, self.waiting.together
-        if self.asked == asked and waiting.goes_on(seen):
-            since = waiting.since(seen)
+        since = waiting.since(seen) if self.asked is asked or self.asked == asked else None
+        if since is not None:
             waits = not waiting.is_due(at) and may_wait(self.evidence, self.verdict, since, asked)
             if waits and not matters(self.evidence, waiting, since, asked):
-                return type(self)(self.evidence, self.verdict, asked, self.origins, waiting.plus(seen, at))
+                return type(self)(self.evidence, self.verdict, asked, self.origins, waiting.plus(seen, at, since))
             # What fails now is not to be buried under the rounds before it: then they are judged one by one.
             held = waiting.held if waits or stands_out(waiting, since, asked) else ()
         known = self._with(held)

@@ -33,13 +33,15 @@ def verdict(evidence: Evidence, rules: Rules) -> Verdict:
     candidate, stable = evidence.candidate.total, evidence.stable.total
     if not candidate.requests and not stable.requests:
         return NOTHING_SEEN
+    missing, expected = unproven(evidence, rules)
     against = _put_on_a_pod(_first(_against_candidate(evidence, rules)), evidence, rules)
     return Verdict(
         candidate=against,
         stable=_first(_limits_broken(evidence.stable, evidence.limits_ms, rules)) or _shared(evidence, rules, against),
         enough=candidate.requests >= rules.min_samples,
         doubt=doubt(evidence, rules),
-        unproven=unproven(evidence, rules),
+        unproven=missing,
+        expected=expected,
         requests=candidate.requests,
         failures=candidate.failures,
         summary=_summary(candidate, rules) if candidate.requests else f"stable: {_summary(stable, rules)}",

@@ -5,7 +5,7 @@ share of it, so that the metric that fires has a name, and the shares of all met
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from modelrollout.api.spec import Compare, Health, LimitRule, Limits
 from modelrollout.judge.comparing import SHARES, Comparing, comparing
@@ -45,16 +45,15 @@ class Rules:
     window: bool = False
     """Whether limits hold for each window of requests, instead of being tested."""
 
-    @property
-    def limits_ms(self) -> tuple[float, ...]:
-        """The latencies that slow requests are counted at."""
-        return tuple([limit.limit_ms for limit in self.latency])
+    limits_ms: tuple[float, ...] = field(init=False, compare=False)
+    """The latencies that slow requests are counted at."""
+    limit_threshold: float = field(init=False, compare=False)
+    """The log E at which a limit counts as broken: log(1000) at alpha .01 with two limits."""
 
-    @property
-    def limit_threshold(self) -> float:
-        """The log E at which a limit counts as broken: log(1000) at alpha .01 with two limits."""
+    def __post_init__(self) -> None:
         limits = len(self.latency) + (self.error_rate is not None)
-        return math.log(max(1, limits) / (self.alpha * SHARES["limits"]))
+        object.__setattr__(self, "limits_ms", tuple([limit.limit_ms for limit in self.latency]))
+        object.__setattr__(self, "limit_threshold", math.log(max(1, limits) / (self.alpha * SHARES["limits"])))
 
     @property
     def refusal_threshold(self) -> float:

@@ -63,21 +63,16 @@ def _pack(evidence: Evidence) -> str:
         "stable": _arm_written(evidence.stable),
         "refusals": _compared_written(evidence.refusals),
     }
-    return f"{_VERSION}.{deflate(content, _ROOM)}"
+    return f"{_VERSION}.{deflate(to_json(content), _ROOM)}"
 
 
-def deflate(content: Any, longest: int) -> str:  # noqa: ANN401  # whatever JSON can say
-    """Content as compressed ASCII, of at most so many characters if that can be.
+def deflate(content: bytes, longest: int) -> str:
+    """Content as ASCII with a checksum, of at most so many characters if that can be.
 
-    It is mostly digits, of which hardly anything repeats: only where it would be too long is it worth the time to look.
+    It is mostly numbers, of which hardly anything repeats: only where it would be too long is it worth a look.
     """
-    text = to_json(content)
-    quick = _ascii(text, zlib.compressobj(wbits=13, memLevel=7, strategy=zlib.Z_HUFFMAN_ONLY))
-    return quick if len(quick) <= longest else _ascii(text, zlib.compressobj(level=9))
-
-
-def _ascii(text: bytes, stream: "zlib._Compress") -> str:
-    return base64.b64encode(stream.compress(text) + stream.flush()).decode()
+    quick = base64.b64encode(zlib.compress(content, 0)).decode()
+    return quick if len(quick) <= longest else base64.b64encode(zlib.compress(content, 9)).decode()
 
 
 def inflate(packed: str) -> bytes:

@@ -4,18 +4,20 @@ Beside stable each metric needs a proof relative to it. Where an arm has no traf
 is nothing to compare with: the absolute limits have to be shown to be kept, on the data of this epoch alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from modelrollout.judge import drift, mixtures
 from modelrollout.judge.comparing import Comparing
 from modelrollout.judge.evidence import Evidence
 from modelrollout.judge.limits import Rules
-from modelrollout.judge.ratios import is_proof, log_pass
+from modelrollout.judge.ratios import short_of
 from modelrollout.judge.trial import Trial
 
 BROKEN = 0.5
 """A stable that answers more errors than this is nothing to compare with."""
+NOTHING_KNOWN: Mapping[str, float] = MappingProxyType({})
 _A_START = 0.2
 """Below this log E there is no telling how many requests a proof will take."""
 
@@ -48,8 +50,11 @@ def abstains(evidence: Evidence, compare: Comparing) -> str:
     return ""
 
 
-def missing(evidence: Evidence, rules: Rules) -> Iterator[Missing]:
-    """Everything that is not shown yet; empty when the candidate may pass, or where nothing is compared."""
+def missing(evidence: Evidence, rules: Rules, passes: Mapping[str, float] = NOTHING_KNOWN) -> Iterator[Missing]:
+    """Everything that is not shown yet; empty when the candidate may pass, or where nothing is compared.
+
+    `passes` has the `log_pass` of each metric that is known already.
+    """
     compare, trial = rules.compare, evidence.trial
     if compare is None:
         return
@@ -57,42 +62,49 @@ def missing(evidence: Evidence, rules: Rules) -> Iterator[Missing]:
     if alone or trial is None:
         yield from (one for one in _absolute(evidence, rules) if one.log_e < compare.proof)
     else:
-        yield from _relative(trial, compare)
+        yield from _relative(trial, compare, passes)
         yield from _shape(trial, compare, rules.drift_alpha)
     yield from _drift(trial, rules)
 
 
-def unproven(evidence: Evidence, rules: Rules) -> str:
-    """The first thing that is missing, as a sentence; empty for nothing."""
+def unproven(evidence: Evidence, rules: Rules) -> tuple[str, int | None]:
+    """The first thing that is missing, as a sentence, and the candidate requests that it takes; "" and 0 for nothing.
+
+    They are those at the present rates; None where nothing can be said.
+    """
     first = next(missing(evidence, rules), None)
     if first is None or rules.compare is None:
-        return ""
+        return "", 0
     expected = first.expected(rules.compare.proof)
-    return f"{first.claim} is not shown yet" + (f"; about {expected} more requests" if expected is not None else "")
+    about = f"; about {expected} more requests" if expected is not None else ""
+    return f"{first.claim} is not shown yet{about}", expected
 
 
-def expected_requests(evidence: Evidence, rules: Rules) -> int | None:
+def expected_requests(evidence: Evidence, rules: Rules, passes: Mapping[str, float] = NOTHING_KNOWN) -> int | None:
     """Candidate requests until everything is shown, at the present rates; 0 when it is, None for unknown."""
     if rules.compare is None:
         return None
-    each = [one.expected(rules.compare.proof) for one in missing(evidence, rules)]
+    each = [one.expected(rules.compare.proof) for one in missing(evidence, rules, passes)]
     known = [one for one in each if one is not None]
     return max(known, default=0) if len(known) == len(each) else None
 
 
-def _relative(trial: Trial, compare: Comparing) -> Iterator[Missing]:
-    times = f"at most {compare.margin:g} times stable's"
-    errors, refusals, slowness = trial.errors, trial.refusals, trial.slowness
-    requests, asked = errors.hits.candidate_requests, (compare.margin, compare.negligible)
-    if not is_proof(errors, *asked, compare.proof):
-        yield Missing(f"an error rate of {times}", log_pass(errors, *asked), requests)
-    if not is_proof(refusals, *asked, compare.proof):
-        yield Missing(f"a refusal rate of {times}", log_pass(refusals, *asked), requests)
+def _relative(trial: Trial, compare: Comparing, passes: Mapping[str, float]) -> Iterator[Missing]:
+    times, bar, slowness = f"at most {compare.margin:g} times stable's", compare.proof, trial.slowness
+    for metric, what, ratio in (
+        ("errors", "an error rate", trial.errors),
+        ("refusals", "a refusal rate", trial.refusals),
+    ):
+        log_e = passes.get(metric) if metric in passes else short_of(bar, ratio, compare.margin, compare.negligible)
+        if log_e is not None and log_e < bar:
+            yield Missing(f"{what} of {times}", log_e, ratio.hits.candidate_requests)
     slower = f"a latency of at most {compare.tolerance:g} times stable's"
     if slowness is None:
         yield Missing(slower, 0.0, 0)
-    elif not slowness.is_proof(compare.negligible, compare.proof):
-        yield Missing(slower, slowness.log_pass(compare.negligible), slowness.seen.candidate_requests)
+        return
+    log_e = passes.get("latency") if "latency" in passes else slowness.short_of(bar, compare.negligible)
+    if log_e is not None and log_e < bar:
+        yield Missing(slower, log_e, slowness.seen.candidate_requests)
 
 
 def _shape(trial: Trial, compare: Comparing, alpha: float) -> Iterator[Missing]:

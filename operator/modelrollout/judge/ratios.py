@@ -49,9 +49,14 @@ class Ratio:
     dispersion: Dispersion = ALIKE
 
     @property
+    def is_silent(self) -> bool:
+        """Whether there was no hit in either arm: then no bet has moved."""
+        return self.hits.candidate_hits + self.hits.stable_hits == 0
+
+    @property
     def log_e(self) -> float:
         """Log E since the rollout began, that the canary is worse; without restarts."""
-        return mixtures.log_sum(mixtures.WORSE_LOG_WEIGHTS + self.gains[: mixtures.POINTS])
+        return 0.0 if self.is_silent else mixtures.log_sum(mixtures.WORSE_LOG_WEIGHTS + self.gains[: mixtures.POINTS])
 
     @property
     def capital(self) -> mixtures.Array:
@@ -110,7 +115,7 @@ class Ratio:
 
     def log_e_noninferior(self, margin: float) -> float:
         """Log E that the canary's rate is at most `margin` times stable's; `margin` is one of `margins`."""
-        return mixtures.log_sum(self.noninferior(margin))
+        return 0.0 if self.is_silent else mixtures.log_sum(self.noninferior(margin))
 
     def noninferior(self, margin: float) -> mixtures.Array:
         """The same bet by bet: logarithms of the capital on each."""
@@ -126,7 +131,7 @@ class Ratio:
 
     def interval(self, alpha: float) -> Interval:
         """The ratio that fits best, and all those that cannot be excluded at any look (1 - alpha)."""
-        if self.hits.candidate_hits + self.hits.stable_hits == 0:
+        if self.is_silent:
             return Interval(None, None, None)
         gains = self.gains[mixtures.POINTS : mixtures.POINTS + len(mixtures.EITHER_WAY)]
         level = mixtures.log_sum(mixtures.EITHER_WAY_LOG_WEIGHTS + gains) + math.log(alpha)
@@ -160,10 +165,10 @@ def log_pass(ratio: Ratio, margin: float, negligible: float) -> float:
     return mixtures.log_mean(ratio.log_e_noninferior(margin), mixtures.log_sum(ratio.negligible(negligible)))
 
 
-def is_proof(ratio: Ratio, margin: float, negligible: float, bar: float) -> bool:
-    """Whether `log_pass` is at the bar."""
+def short_of(bar: float, ratio: Ratio, margin: float, negligible: float) -> float | None:
+    """The `log_pass` where it is below the bar; None where it is not."""
     alone = ratio.negligible(negligible)
-    return mixtures.is_half_at(bar, alone) or mixtures.is_mean_at(bar, ratio.noninferior(margin), alone)
+    return None if mixtures.is_half_at(bar, alone) else mixtures.short_of(bar, ratio.noninferior(margin), alone)
 
 
 @lru_cache(maxsize=256)

@@ -66,11 +66,11 @@ def report(evidence: Evidence, rules: Rules) -> Report | None:
     trial, compare = evidence.trial, rules.compare
     if trial is None:
         return None
-    slowness = trial.slowness
+    slowness, found = trial.slowness, tuple(readings(trial, compare)) if compare is not None else ()
     edges = slowness.measure.edges_ms if slowness is not None else ()
     return Report(
         requests=trial.canary.requests,
-        readings=tuple(readings(trial, compare)) if compare is not None else (),
+        readings=found,
         candidate_ms=quantiles(edges, trial.canary.upto.tolist()),
         stable_ms=quantiles(edges, trial.stable.upto.tolist()),
         moved=_drift(trial, rules),
@@ -78,7 +78,7 @@ def report(evidence: Evidence, rules: Rules) -> Report | None:
         abstains=abstains(evidence, compare) if compare is not None else "",
         unusable_baseline=drift.unusable(trial.baseline) if trial.baseline is not None else "",
         stable_error_rate=trial.stable.errors / max(1, trial.stable.requests),
-        expected_requests=expected_requests(evidence, rules),
+        expected_requests=expected_requests(evidence, rules, {one.metric: one.log_e_pass for one in found}),
     )
 
 

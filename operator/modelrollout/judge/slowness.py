@@ -199,10 +199,10 @@ class Slowness:
         """
         return mixtures.log_mean(self.log_e_noninferior, mixtures.log_sum(self._alone(negligible)))
 
-    def is_proof(self, negligible: float, bar: float) -> bool:
-        """Whether `log_pass` is at the bar."""
+    def short_of(self, bar: float, negligible: float) -> float | None:
+        """The `log_pass` where it is below the bar; None where it is not."""
         relative = mixtures.WORSE_LOG_WEIGHTS + self.swapped
-        return mixtures.is_half_at(bar, relative) or mixtures.is_mean_at(bar, relative, self._alone(negligible))
+        return None if mixtures.is_half_at(bar, relative) else mixtures.short_of(bar, relative, self._alone(negligible))
 
     def _alone(self, negligible: float) -> mixtures.Array:
         rate = max(negligible, self.measure.harmless)

@@ -42,6 +42,8 @@ class Verdict:
     """A share that is above its limit although nothing is proven yet: the candidate waits. Empty for none."""
     unproven: str = ""
     """What is still to be shown before the candidate may pass by comparison; empty for nothing."""
+    expected: int | None = 0
+    """Candidate requests that this still takes at the present rates; None where nothing can be said."""
     requests: int = 0
     """Requests the candidate has answered in this epoch."""
     failures: int = 0

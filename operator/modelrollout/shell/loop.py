@@ -14,9 +14,11 @@ from typing import Protocol
 
 from modelrollout import apply, observe
 from modelrollout.actions import Scene
+from modelrollout.api.spec import Health
 from modelrollout.core.decision import Decision, Watch
 from modelrollout.core.facts import AliasSeen, Rollout, Seen
 from modelrollout.events import Teller
+from modelrollout.judge import Rules
 from modelrollout.kube.errors import Conflict, KubeError, NamespaceEnding, NotFound, PermanentError
 from modelrollout.kube.resources import (
     AUTOSCALERS,
@@ -32,7 +34,7 @@ from modelrollout.kube.resources import (
 )
 from modelrollout.kube.store import Store
 from modelrollout.kube.writer import Api, Gate, NameTaken, Writer
-from modelrollout.ledger import Ledger, Looks, after, caught_up, goes_on, judged, resumed, rules_of, under
+from modelrollout.ledger import Ledger, Looks, after, caught_up, ends_early, goes_on, judged, resumed, rules_of, under
 from modelrollout.rollouts import Held, Rollouts, key_of
 from modelrollout.shell.queue import UrgentFailure
 
@@ -114,6 +116,15 @@ class Taken:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The judge's rules, and what they were made of."""
+
+    health: Health
+    watch: Watch
+    rules: Rules
+
+
 class Loop:
     """Turns, and the little that is remembered between them."""
 
@@ -121,6 +132,7 @@ class Loop:
         self._parts = parts
         self._ledgers: dict[str, Ledger] = {}
         self._watches: dict[str, Watch] = {}
+        self._asked: dict[str, Asked] = {}
         self._taken: dict[str, Taken] = {}
         self._refused: dict[str, str] = {}
 
@@ -156,7 +168,7 @@ class Loop:
         held, present = self._parts.rollouts.get(key), self._watches.get(key)
         if held is None or held.rollout.spec is None or present is None or present.epoch != watch.epoch:
             return None
-        asked = rules_of(held.rollout.spec.health, present)
+        asked = self._rules(key, held.rollout.spec.health, present)
         ledger = self._ledgers[key] = after(self._ledgers[key], looks, present, asked)
         self._parts.noted(key, present, ledger)
         return ledger
@@ -223,8 +235,17 @@ class Loop:
         return Writer(self._api(decision), self._parts.stores, _at_once if decision.urgent else self._parts.gate)
 
     def _decided(self, held: Held) -> Decision:
+        """What is to be done. No step ends before all that was scraped in it is judged, and decided by."""
         key = held.rollout.key
         ledger = self._ledgers.setdefault(key, resumed(held.rollout.status))
+        decision = self._decided_by(ledger, held)
+        if not ends_early(ledger, decision.watch):
+            return decision
+        self._ledgers[key] = self._caught_up(key, ledger)
+        return self._decided_by(self._ledgers[key], held)
+
+    def _decided_by(self, ledger: Ledger, held: Held) -> Decision:
+        key = held.rollout.key
         glance = observe.Glance(self._parts.now(), self._parts.default_image)
         around = self._around(key, self._parts.registries.look(held.rollout))
         seen = observe.seen(held.rollout, around, ledger, glance)
@@ -249,7 +270,7 @@ class Loop:
         """Scrape as decided from now on; another epoch begins with no evidence."""
         key, spec = held.rollout.key, held.rollout.spec
         watch = decision.watch if spec is not None else None
-        asked = rules_of(spec.health, watch) if spec is not None and watch is not None else None
+        asked = self._rules(key, spec.health, watch) if spec is not None and watch is not None else None
         known = self._ledgers.get(key, Ledger())
         ledger = under(known if goes_on(known, watch, asked) else self._caught_up(key, known), watch)
         if asked is not None and watch is not None:
@@ -259,6 +280,13 @@ class Loop:
             self._watches.pop(key, None)
         self._ledgers[key] = ledger
         self._parts.watched(key, watch)
+
+    def _rules(self, key: str, health: Health, watch: Watch) -> Rules:
+        """They are worked out once for each value that was read, not in each round."""
+        known = self._asked.get(key)
+        if known is None or known.health is not health or known.watch != watch:
+            known = self._asked[key] = Asked(health, watch, rules_of(health, watch))
+        return known.rules
 
     def _caught_up(self, key: str, ledger: Ledger) -> Ledger:
         """With what waits judged, and noted, before its epoch or its rules end."""
@@ -308,6 +336,7 @@ class Loop:
     def _drop(self, key: str) -> None:
         self._ledgers.pop(key, None)
         self._watches.pop(key, None)
+        self._asked.pop(key, None)
         self._taken.pop(key, None)
         self._refused.pop(key, None)
         self._parts.registries.drop(key)

@@ -12,7 +12,7 @@ from modelrollout import registered
 from modelrollout.core.decide import decide
 from modelrollout.core.decision import Decision, Route, Watch
 from modelrollout.core.facts import UNAVAILABLE, AliasSeen, PodSeen, RegistryTrouble, Seen, ServiceSeen
-from modelrollout.ledger import Ledger, Look, Looks, after, judged, resumed, rules_of, under
+from modelrollout.ledger import Ledger, Look, Looks, after, caught_up, ends_early, judged, resumed, rules_of, under
 from modelrollout.simulation.pods import Pod, State
 from modelrollout.simulation.resource import Stale, Unwritten
 from modelrollout.simulation.world import BEGINNING, Killed, World
@@ -70,6 +70,9 @@ class Driver:
         if self.looked is not None and self.looked.is_still_so(world, seen):
             return False
         decision = decide(rollout, seen, world.time)
+        if ends_early(self._ledger(), decision.watch):
+            self.ledger = caught_up(self._ledger())
+            decision = decide(rollout, self.see(), world.time)
         before = world.writes
         try:
             if decision.status != rollout.status:
@@ -130,9 +133,9 @@ class Driver:
             epoch=ledger.epoch,
             watched=ledger.watched,
             traffic=ledger.traffic,
-            packed=ledger.packed,
-            compared=ledger.compared,
-            report=ledger.report,
+            packed=ledger.kept.packed,
+            compared=ledger.kept.compared,
+            report=ledger.kept.report,
             predicted=ledger.predicted,
             tested=ledger.steady.tested,
             registries=self._registries(),
