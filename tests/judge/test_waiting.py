@@ -158,14 +158,19 @@ def test_what_may_need_each_round_never_waits(health: Any, rounds: int) -> None:
     assert ledger.verdict.requests == 100 * rounds
 
 
-@pytest.mark.parametrize(("times", "slow", "waits"), [(1, 10, 1), (1, 13, 1), (1, 14, 0), (6, 50, 1), (6, 60, 0)])
-def test_answers_that_are_slow_more_often_than_by_chance_are_judged_at_once(times: int, slow: int, waits: int) -> None:
-    """Four deviations more than stable's, and half as many again."""
+@pytest.mark.parametrize(
+    ("requests", "slow", "waits"),
+    [(100, 11, 1), (100, 12, 0), (400, 33, 1), (400, 34, 0), (4000, 250, 1), (4000, 251, 0)],
+)
+def test_answers_that_are_slow_more_often_than_by_chance_are_judged_at_once(
+    requests: int, slow: int, waits: int
+) -> None:
+    """Three deviations more than stable's, and a quarter as many again."""
     servers, ledger, rules = _Timed(), under(Ledger(), WATCH), asked({"compare": {}})
     for _ in range(30):
-        ledger = without_waiting(ledger, servers.counted((100, 0, 5), (100, 0, 5)), rules=rules)
+        ledger = without_waiting(ledger, servers.counted((4000, 0, 200), (4000, 0, 200)), rules=rules)
 
-    ledger = after(ledger, servers.counted((100 * times, 0, slow), (100, 0, 5)), WATCH, rules)
+    ledger = after(ledger, servers.counted((requests, 0, slow), (100, 0, 5)), WATCH, rules)
 
     assert ledger.case.waiting.rounds == waits
 
@@ -176,7 +181,19 @@ def test_slow_answers_are_held_against_what_stable_is_like_now() -> None:
     for _ in range(30):
         ledger = without_waiting(ledger, servers.counted((100, 0, 10), (100, 0, 10)), rules=rules)
 
-    assert after(ledger, servers.counted((100, 0, 20), (100, 0, 5)), WATCH, rules).case.waiting.rounds == 1
+    assert after(ledger, servers.counted((100, 0, 19), (100, 0, 5)), WATCH, rules).case.waiting.rounds == 1
+
+
+def test_slow_answers_are_not_buried_under_the_rounds_that_wait() -> None:
+    """What came last is looked at by itself, too."""
+    servers, ledger, rules = _Timed(), under(Ledger(), WATCH), asked({"compare": {}})
+    for _ in range(60):
+        ledger = without_waiting(ledger, servers.counted((400, 0, 20), (400, 0, 20)), rules=rules)
+    for waits in (1, 2, 3, 4):
+        ledger = after(ledger, servers.counted((400, 0, 20), (400, 0, 20)), WATCH, rules)
+        assert ledger.case.waiting.rounds == waits
+
+    assert after(ledger, servers.counted((400, 0, 34), (400, 0, 20)), WATCH, rules).case.waiting.rounds == 0
 
 
 @pytest.mark.parametrize(("slow", "waits"), [(5, 1), (10, 1), (11, 0)])
@@ -235,7 +252,7 @@ def test_a_failure_that_could_matter_is_judged_in_its_own_round(
 @pytest.mark.parametrize("health", [{}, COMPARED], ids=["limits", "compared"])
 def test_a_fault_is_not_buried_under_the_rounds_that_wait(failing: int, health: Any) -> None:
     """It is found in the same round, or, where that takes half a minute and more, as early in the mean."""
-    took = [[rounds_of_fault(failing, good, health, waits=waits) for good in (1, 2, 4, 5, 8, 11)] for waits in (1, 0)]
+    took = [[rounds_of_fault(failing, good, health, waits=waits) for good in (1, 4, 8, 11)] for waits in (1, 0)]
 
     if max(took[1]) <= 6:
         assert took[0] == took[1]
@@ -244,7 +261,7 @@ def test_a_fault_is_not_buried_under_the_rounds_that_wait(failing: int, health: 
 
 def rounds_of_fault(failing: int, good: int, health: Any, *, waits: int) -> int:
     """Rounds until it is found, after so many healthy ones."""
-    rules, (servers, ledger) = asked(health), grown(rounds=100, health=health)
+    rules, (servers, ledger) = asked(health), grown(rounds=60, health=health)
     judge = after if waits else without_waiting
     for number, errors in enumerate((*(0,) * good, *(failing,) * 80), 1 - good):
         ledger = judge(ledger, servers.round(on((100, errors))), WATCH, rules)
@@ -335,32 +352,18 @@ def test_a_candidate_passes_at_most_a_tenth_of_its_requests_and_a_minute_later()
 
 
 def test_a_pass_comes_hardly_later() -> None:
-    """Proofs come and go by chance: where one is near each round is looked at. `long` has the same at more traffics."""
-    later = [requests_of_pass(seed, waits=1) / requests_of_pass(seed, waits=0) for seed in range(12)]
+    """Proofs come and go by chance: where one is near each round is looked at. `bench.judge.delays` says more."""
+    later = [requests_of_pass(seed, waits=1) / requests_of_pass(seed, waits=0) for seed in range(8)]
 
     assert sum(later) / len(later) < 1.1
 
 
-@pytest.mark.long
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("requests", [20, 60, 400])
-def test_a_pass_comes_hardly_later_at_any_traffic(requests: int) -> None:
-    later = [
-        requests_of_pass(seed, requests, waits=1) / requests_of_pass(seed, requests, waits=0) for seed in range(40)
-    ]
-
-    mean = sum(later) / len(later)
-    print(f"{requests} requests a scrape: a pass takes {mean:.3f} times as many requests, {max(later):.2f} at most")  # noqa: T201
-    assert mean < 1.1
-
-
-def requests_of_pass(seed: int, requests: int = 60, *, waits: int) -> int:
+def requests_of_pass(seed: int, *, waits: int) -> int:
     """Those of a candidate that fails as often as stable, until it may pass."""
     draw, servers, ledger, rules = np.random.default_rng(seed), both(), under(Ledger(), WATCH), asked()
     judge = after if waits else without_waiting
     for _ in range(3000):
-        failed = (int(draw.binomial(count, 0.004)) for count in (requests, 2 * requests))
-        counted = on((requests, next(failed)), (2 * requests, next(failed)))
+        counted = on((60, int(draw.binomial(60, 0.004))), (120, int(draw.binomial(120, 0.004))))
         ledger = judge(ledger, servers.round(counted), WATCH, rules)
         if ledger.verdict.enough and not ledger.verdict.unproven and not ledger.verdict.doubt:
             break

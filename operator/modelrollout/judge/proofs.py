@@ -95,14 +95,14 @@ def _relative(trial: Trial, compare: Comparing, passes: Mapping[str, float]) -> 
         ("errors", "an error rate", trial.errors),
         ("refusals", "a refusal rate", trial.refusals),
     ):
-        log_e = passes.get(metric) if metric in passes else short_of(bar, ratio, compare.margin, compare.negligible)
+        log_e = passes[metric] if metric in passes else short_of(bar, ratio, compare.margin, compare.negligible)
         if log_e is not None and log_e < bar:
             yield Missing(f"{what} of {times}", log_e, ratio.hits.candidate_requests)
     slower = f"a latency of at most {compare.tolerance:g} times stable's"
     if slowness is None:
         yield Missing(slower, 0.0, 0)
         return
-    log_e = passes.get("latency") if "latency" in passes else slowness.short_of(bar, compare.negligible)
+    log_e = passes["latency"] if "latency" in passes else slowness.short_of(bar, compare.negligible)
     if log_e is not None and log_e < bar:
         yield Missing(slower, log_e, slowness.seen.candidate_requests)
 

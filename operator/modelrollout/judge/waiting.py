@@ -14,7 +14,7 @@ often than stable's. What waits is a small part of what the step has shown, the 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter, gt, sub
+from operator import attrgetter, sub
 from typing import Self
 
 from modelrollout.judge.alarms import limit_alarm
@@ -55,9 +55,16 @@ class Since:
     slow: tuple[int, ...] = ()
     """The candidate's answers that were slower than each mark."""
 
-    def is_slow(self, marks: Sequence[Mark]) -> bool:
-        """Whether answers were slow so often that they are worth a look at once."""
-        return any(map(gt, self.slow, [mark.most(self.candidate[0]) for mark in marks]))
+    def is_slow(self, marks: Sequence[Mark], until: Self) -> bool:
+        """Whether so many are slow that it is worth a look: of all answers, or of those that came after `until`."""
+        requests, latest = self.candidate[0], self.candidate[0] - until.candidate[0]
+        for mark, slow, before in zip(marks, self.slow, until.slow or (0,) * len(marks), strict=True):
+            if slow > mark.most(requests) or slow - before > mark.most(latest):
+                return True
+        return False
+
+
+NOTHING = Since((0, 0, 0), (0, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ class Judged:
     seen: Round = field(default_factory=Round)
     at: float = 0.0
     """When, in seconds of the monotonic clock."""
-    counted: Since = Since((0, 0, 0), (0, 0, 0))
+    counted: Since = NOTHING
     """All counters then."""
     marks: tuple[Mark, ...] = ()
     """Where an answer counts as slow."""
@@ -90,6 +97,8 @@ class Waiting:
     """The last of them, and each after which the candidate failed a request; the oldest first."""
     passed: tuple[Counts, ...] = ()
     """What the candidate had counted since then after each of these."""
+    newest: Since = NOTHING
+    """What both had counted since then after the last of them."""
 
     @property
     def together(self) -> tuple[Round, ...]:
@@ -100,8 +109,8 @@ class Waiting:
         """With one more round. It stands for the one before, too, where the candidate has failed nothing since."""
         counted, rounds = since.candidate, self.rounds + 1
         if self.passed and counted[1] > self.passed[-1][1]:
-            return type(self)(self.last, at, rounds, (*self.held, seen), (*self.passed, counted))
-        return type(self)(self.last, at, rounds, (*self.held[:-1], seen), (*self.passed[:-1], counted))
+            return type(self)(self.last, at, rounds, (*self.held, seen), (*self.passed, counted), since)
+        return type(self)(self.last, at, rounds, (*self.held[:-1], seen), (*self.passed[:-1], counted), since)
 
     def is_due(self, at: float) -> bool:
         """Whether a round at this time has to be judged."""
@@ -159,7 +168,7 @@ def _may_wait(verdict: Verdict, requests: int, rules: Rules) -> float:
 def matters(evidence: Evidence, waiting: Waiting, since: Since, rules: Rules) -> bool:
     """Whether what came since could take back a candidate."""
     _, errors, refusals = since.candidate
-    if refusals or since.is_slow(waiting.last.marks):
+    if refusals or since.is_slow(waiting.last.marks, waiting.newest):
         return True
     if not errors:
         return False
