@@ -12,7 +12,7 @@ from modelrollout.judge.slowness import P95, Slowness
 
 TIMES_SLOWER, DEVIATIONS = 1.25, 3.0
 """What waits has at most so many times stable's usual share of slow answers, or so much more as happens by chance."""
-FEW_SLOW = 10
+FEW_SLOW = 5
 """So few are not worth a look."""
 
 
