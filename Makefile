@@ -7,20 +7,26 @@ PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER_TOOL := $(PYTHON) local-cluster/cluster.py
 INSTALLED := .venv/installed
+TOOLS_INSTALLED := .venv/tests-tools-installed
 MODELS := examples/models/out/trained
 
 .PHONY: help
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-20s %s\n", $$1, $$2}'
 
-.PHONY: install
-install: $(INSTALLED)  ## .venv with the command line, the tests' tools and the serving code
+.PHONY: install install-tests-tools
+install: $(INSTALLED)  ## .venv with the command line, the serving code and what checks them
 
-$(INSTALLED): requirements.lock tests/serving/moto.lock tests/serving/locust.lock tests/registry/mlflow.lock pyproject.toml local-cluster/prepare
+$(INSTALLED): requirements.lock pyproject.toml local-cluster/prepare
 	local-cluster/prepare python
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+install-tests-tools: $(TOOLS_INSTALLED)  ## an object store, a registry and a load generator, which tests run beside the code
+
+$(TOOLS_INSTALLED): $(INSTALLED) tests/serving/moto.lock tests/serving/locust.lock tests/registry/mlflow.lock
 	test -x .venv/moto/bin/python || $(PYTHON) -m venv .venv/moto  # its dependencies and ours contradict each other
 	.venv/moto/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/serving/moto.lock
 	test -x .venv/locust/bin/python || $(PYTHON) -m venv .venv/locust
@@ -83,8 +89,12 @@ $(MODELS): $(INSTALLED) examples/models/train.py $(wildcard examples/models/canc
 	touch $@
 
 .PHONY: fast
-fast: install models  ## the tests that need no cluster
+fast: install-tests-tools models  ## the tests that need no cluster
 	$(BIN)/pytest -n 2 -m "not cluster and not long" tests
+
+.PHONY: quick
+quick: lint types layers verify  ## under two minutes, for while you work: the checks, and the tests of what decides
+	$(BIN)/pytest -q -n 2 -m "not cluster and not long" tests/core tests/judge tests/kube tests/builders
 
 .PHONY: faults
 faults: install  ## the simulated faults at every point, not a sample of them
@@ -130,11 +140,11 @@ demo: install models  ## a rollout, a promotion and a rollback, live; KEEP=1 kee
 	$(BIN)/python tests/suites.py demo
 
 .PHONY: test
-test: install models  ## everything, as CI runs it; KEEP=1 keeps the cluster
+test: install-tests-tools models  ## everything, as CI runs it; KEEP=1 keeps the cluster
 	$(BIN)/python tests/suites.py test
 
 .PHONY: test-long
-test-long: install models  ## what does not fit into `make test`
+test-long: install-tests-tools models  ## what does not fit into `make test`
 	$(BIN)/python tests/suites.py long
 
 .PHONY: bench

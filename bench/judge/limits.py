@@ -5,7 +5,7 @@ import numpy as np
 from bench.judge.worlds import Draw
 from modelrollout.api.spec import Health, Limits
 from modelrollout.judge.alarms import limit_alarm, window_alarm
-from modelrollout.judge.evidence import Arm, fresh
+from modelrollout.judge.evidence import fresh
 from modelrollout.judge.limits import rules
 from modelrollout.judge.tallies import Tally
 
@@ -22,7 +22,7 @@ def healthy(rate: float, rollouts: int, draw: Draw, requests: int = 5_000) -> tu
 
 def _fires(hits: list[int]) -> bool:
     asked = rules(Health(limits=Limits(p95_latency_ms=None)))
-    arm: Arm = fresh().candidate
+    arm = fresh().candidate
     for errors in hits:
         arm = arm.plus(Tally(requests=LOOK, errors=errors), {})
         alarm = limit_alarm(arm, _errors, 0.05, asked.limit_threshold)
@@ -32,7 +32,7 @@ def _fires(hits: list[int]) -> bool:
 
 
 def _fires_in_a_window(hits: list[int]) -> bool:
-    arm: Arm = fresh().candidate
+    arm = fresh().candidate
     for errors in hits:
         arm = arm.in_window(Tally(requests=LOOK, errors=errors))
         if window_alarm(arm, _errors, 0.05) is not None:

@@ -25,10 +25,19 @@ WAITS_S = 0.002
 LOCK = ROOT / "serving-image" / "requirements.lock"
 IMAGE = f"image-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:8]}"
 """Environment with what the image has; another lock file is another environment."""
-PROFILER = "py-spy"
+BARE_VENV, PROFILER = "bare", "py-spy"
 
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
     IMAGE: ("--require-hashes", "-r", str(LOCK)),
+    BARE_VENV: (
+        "fastapi==0.165.0",
+        "uvicorn==0.54.0",
+        "httptools==0.9.0",
+        "uvloop==0.23.0",
+        "msgspec==0.22.0",
+        "onnxruntime==1.31.1",
+        SAME_SKLEARN,
+    ),
     PROFILER: ("py-spy==0.4.3",),
     "mlserver": ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", SAME_SKLEARN),
     "kserve": ("kserve==0.21.0", SAME_SKLEARN),
@@ -78,14 +87,14 @@ def ours(place: Place, model: str, port: int, suffix: str) -> Start:
 def fastapi(place: Place, model: str, port: int) -> Start:
     """What one would write by hand: pydantic, an ordinary route, predict in the loop."""
     environment = {"MODEL": str(place.material.file(model, "joblib")), "PORT": str(port)}
-    arguments = (place.python(IMAGE), str(SERVERS / "plain_fastapi.py"))
+    arguments = (place.python(BARE_VENV), str(SERVERS / "plain_fastapi.py"))
     return Start(arguments, environment, "/predict", "features", "/docs")
 
 
 def bare(place: Place, model: str, port: int, suffix: str) -> Start:
     """uvicorn, msgspec and the model: no validation, no counters, no documents."""
     environment = {"MODEL": str(place.material.file(model, suffix)), "PORT": str(port)}
-    arguments = (place.python(IMAGE), str(SERVERS / f"bare_{suffix}.py"))
+    arguments = (place.python(BARE_VENV), str(SERVERS / f"bare_{suffix}.py"))
     return Start(arguments, environment, "/predict", "features", "/")
 
 

@@ -38,7 +38,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "HTTP: parsing heads, the exchange, writing to sockets": ("connections.py", "exchange.py", "httptools_impl.py"),
     "JSON to a row, and its validation": ("native.py:understand", "bodies.py"),
     "collecting a turn, building the array, dividing the answer": ("predict.py", "models.py", "asked.py"),
-    "the model: scikit-learn or onnxruntime": ("sklearn_format.py", "forests.py", "onnx_format.py"),
+    "the model: scikit-learn or onnxruntime": ("estimators.py", "labels.py", "forests.py", "onnx_format.py"),
     "the answer: checks, probabilities by class, id, JSON": ("native.py", "scores.py"),
     "counters, latencies and drift for /health and /metrics": ("traffic.py", "buckets.py", "window.py"),
 }

@@ -10,6 +10,7 @@ server gets fewer requests: `modelrollout load` sends at a fixed rate instead, a
 import json
 import os
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,19 @@ from locust import HttpUser, between, task
 
 MODEL = os.environ.get("MODEL", "")
 """The rollout's name; asked of the server where it is left out."""
+GONE_AFTER = float(os.environ.get("GONE_AFTER", "10"))
+"""Seconds without any answer after which the load ends: the address may become somebody else's."""
+GONE = 3
 
 
 class Client(HttpUser):  # type: ignore[misc]  # locust is no dependency of ours
     """Sends one row after the other, now and then a batch."""
 
     wait_time = between(0.01, 0.1)
+    answered = 0.0
 
     def on_start(self) -> None:
+        Client.answered = Client.answered or time.monotonic()
         self.rows = _rows_of_file() or [[0.0] * self._width()]
 
     @task(20)  # type: ignore[untyped-decorator]
@@ -39,8 +45,17 @@ class Client(HttpUser):  # type: ignore[misc]  # locust is no dependency of ours
 
     def _post(self, path: str, body: dict[str, Any], wanted: str) -> None:
         with self.client.post(path, json=body, catch_response=True) as answer:
+            self._stop_where_nobody_answers(answer.status_code)
             if answer.ok and wanted not in answer.json():
                 answer.failure(f"answered {answer.status_code} without {wanted}")
+
+    def _stop_where_nobody_answers(self, status: int) -> None:
+        if status:
+            Client.answered = time.monotonic()
+        elif time.monotonic() - Client.answered > GONE_AFTER:
+            print(f"{self.host} has not answered for {GONE_AFTER:g} s; no more requests are sent")
+            self.environment.process_exit_code = GONE
+            self.environment.runner.quit()
 
     def _width(self) -> int:
         name = MODEL or self.client.get("/v1/models").json()["models"][0]["name"]

@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "up", command_up, "bring a cluster up, or see that it is")
     down = _add(commands, "down", command_down, "take it away; caches stay")
+    down.add_argument("--force", action="store_true", help="also from under programs that are connected to it")
     down.add_argument("--purge", action="store_true", help="remove the caches too: programs, base image, image layers")
     _add(commands, "status", command_status, "print the cluster's parts and files; exit code 1 when it is down")
     _add(commands, "kubeconfig", command_kubeconfig, "print the path of the kubeconfig")
@@ -83,7 +84,7 @@ def command_down(where: Places, arguments: argparse.Namespace) -> None:
     """Take away what the last `up` chose; where nothing tells, look for traces of the self-built cluster."""
     with locked(where):
         asked = asked_for(os.environ)
-        DRIVERS[read_choice(where) or (asked.driver if asked else Driver.SELF_BUILT)].down(where)
+        DRIVERS[read_choice(where) or (asked.driver if asked else Driver.SELF_BUILT)].down(where, force=arguments.force)
         where.choice.unlink(missing_ok=True)
         if arguments.purge:
             say(f"removing the caches in {where.cache}")
@@ -151,7 +152,8 @@ def kubeconfig_of(where: Places) -> Path:
 @contextmanager
 def locked(where: Places) -> Iterator[None]:
     """Hold the lock that keeps two runs from changing the cluster at once; the kernel drops it with the process."""
-    where.state.mkdir(parents=True, exist_ok=True)
+    where.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    where.state.chmod(0o700)
     with where.lock.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -81,10 +81,11 @@ def kubelet(node: NodePlaces) -> Mapping[str, object]:
         "address": places.API_ADDRESS,
         "authentication": {
             "anonymous": {"enabled": False},
-            "webhook": {"enabled": False},
+            "webhook": {"enabled": True},
             "x509": {"clientCAFile": f"{node.pki}/ca.crt"},
         },
-        "authorization": {"mode": "AlwaysAllow"},
+        "authorization": {"mode": "Webhook"},
+        "readOnlyPort": 0,
         "tlsCertFile": f"{node.pki}/kubelet.crt",
         "tlsPrivateKeyFile": f"{node.pki}/kubelet.key",
         "containerRuntimeEndpoint": f"unix://{node.socket}",
@@ -203,4 +204,5 @@ def write_configs(node: NodePlaces) -> None:
     for holder in KUBECONFIG_HOLDERS:
         file = kubeconfig_path(node, holder)
         file.touch(mode=0o600)
+        file.chmod(0o600)
         file.write_text(kubeconfig(node, holder))

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from localcluster import network, places
 from localcluster.processes import find_ours, program_name
+from localcluster.sockets import LISTENING, TCP, describe_process, find_owners, read_sockets
 
 PORTS = (2379, 2380, 6443, 10248, 10249, 10250, 10256, 10257, 10259, places.DNS_PORT)
 KUBERNETES_PROGRAMS = ("kubelet", "kube-proxy", "k3s", "k0s", "rke2", "microk8s")
 OUR_RANGES = (places.SERVICE_RANGE, places.POD_RANGE, f"{places.API_ADDRESS}/32")
 OUR_LINKS = (places.API_BRIDGE, places.POD_BRIDGE)
-LISTENING = "0A"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,34 +84,8 @@ def _name_of(process: Path) -> str:
 
 def _listeners(ours: set[int]) -> Mapping[int, str]:
     """Who listens on which TCP port, without our own processes."""
-    sockets: dict[str, int] = {}
-    for table in ("tcp", "tcp6"):
-        file = Path("/proc/net") / table
-        sockets |= parse_listeners(file.read_text()) if file.exists() else {}
-    owners = _owners(set(sockets))
-    return {port: _describe(owners.get(inode)) for inode, port in sockets.items() if owners.get(inode) not in ours}
-
-
-def parse_listeners(table: str) -> dict[str, int]:
-    """Read /proc/net/tcp: the inode of each listening socket with its port."""
-    rows = [line.split() for line in table.splitlines()[1:]]
-    return {row[9]: int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == LISTENING}
-
-
-def _owners(inodes: set[str]) -> Mapping[str, int]:
-    owners: dict[str, int] = {}
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            target = str(link.readlink())
-        except OSError:
-            continue
-        inode = target.removeprefix("socket:[").removesuffix("]")
-        if target.startswith("socket:[") and inode in inodes:
-            owners[inode] = int(link.parts[2])
-    return owners
-
-
-def _describe(pid: int | None) -> str:
-    if pid is None:
-        return "a process that cannot be seen from here"
-    return f"{_name_of(Path('/proc') / str(pid)) or 'a process'} (process {pid})"
+    sockets = {one.inode: one.local_port for one in read_sockets(TCP) if one.state == LISTENING}
+    owners = find_owners(sockets)
+    return {
+        port: describe_process(owners.get(inode)) for inode, port in sockets.items() if owners.get(inode) not in ours
+    }

@@ -22,7 +22,7 @@ def up(where: Places) -> None:
     say(f"using the cluster of your context {context}; nothing but what is installed into it will change")
 
 
-def down(where: Places) -> None:
+def down(where: Places, *, force: bool = False) -> None:  # noqa: ARG001  # nothing is taken away
     (where.state / "current.kubeconfig").unlink(missing_ok=True)
     say("the cluster of your current context is yours: it is left as it is")
 

@@ -1,13 +1,15 @@
 """Whether the self-built cluster works: its parts run and answer, and its node takes pods."""
 
+import ssl
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from localcluster import places
+from localcluster.certificates import etcd_client
 from localcluster.kubectl import Kubectl
-from localcluster.parts import every_name
+from localcluster.parts import ETCD_URL, every_name
 from localcluster.places import NodePlaces
 from localcluster.processes import find_ours, parts_running
 
@@ -57,10 +59,14 @@ def ready_since(found: dict[str, object], since: datetime) -> bool:
     )
 
 
-def answers(url: str) -> bool:
+def answers(url: str, context: ssl.SSLContext | None = None) -> bool:
     """Whether a GET of the URL answers 2xx within a second."""
     try:
-        with urllib.request.urlopen(url, timeout=1):
+        with urllib.request.urlopen(url, timeout=1, context=context):
             return True
     except OSError:
         return False
+
+
+def etcd_answers(node: NodePlaces) -> bool:
+    return answers(f"{ETCD_URL}/health", etcd_client(node.pki))

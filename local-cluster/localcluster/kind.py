@@ -33,5 +33,5 @@ def up(places: Places) -> None:
     run([kind(places), "create", "cluster", *options, "--kubeconfig", kubeconfig])
 
 
-def down(places: Places) -> None:
+def down(places: Places, *, force: bool = False) -> None:  # noqa: ARG001  # its addresses stay on Docker's bridge
     run([kind(places), "delete", "cluster", "--name", CLUSTER_NAME, "--kubeconfig", places.state / "kind.kubeconfig"])

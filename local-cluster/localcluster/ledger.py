@@ -5,22 +5,23 @@ and tables are fresh, and a `kube-proxy` table is somebody else's.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Former sysctl values, folders that did not exist before, and whether kube-proxy's tables are ours."""
+    """Former sysctl values (None: the kernel had none), missing folders, and whether kube-proxy's tables are ours."""
 
     boot: str
-    sysctls: dict[str, str] = field(default_factory=dict)
+    sysctls: dict[str, str | None] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     owns_proxy_tables: bool = False
 
-    def with_sysctls(self, values: dict[str, str]) -> "Ledger":
-        """Add former values; what was written down first is the true former value and stays."""
-        return replace(self, sysctls={**values, **self.sysctls})
+    def with_sysctls(self, values: Mapping[str, str | None]) -> "Ledger":
+        """Write down former values, once: later ones may already be changed, those of names that are new here, too."""
+        return self if self.sysctls else replace(self, sysctls=dict(values))
 
     def with_folders(self, folders: tuple[str, ...]) -> "Ledger":
         return replace(self, folders=tuple(dict.fromkeys(self.folders + folders)))

@@ -7,14 +7,15 @@ first, then the same data is started again.
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from localcluster import cgroups, debian, health, network, parts, places, processes, teardown
+from localcluster import cgroups, clients, debian, health, network, parts, places, processes, teardown
 from localcluster.certificates import make_certificates, remove_half_made
 from localcluster.cluster_objects import bootstrap_objects
-from localcluster.configs import write_configs
+from localcluster.configs import render, write_configs
 from localcluster.conflicts import find_conflicts, look_around
 from localcluster.kubectl import Kubectl, find_kubectl
 from localcluster.ledger import current_boot, read_ledger, write_ledger
@@ -27,14 +28,22 @@ from localcluster.shell import run, try_run, wait_until
 
 LINES_OF_A_LOG = 8
 SECONDS_OF_DYING = 3.0
+SECONDS_OF_ENDING = 10.0
+"""What ends just now, such as the last client of a test, may still be connected for so long."""
+SECONDS_OF_GIVING_UP = 20.0
+SECONDS_OF_QUIET = 2.0
+"""An attempt waits 3 s in the guards: who tries every 5 s is seen."""
 
 
 def up(where: Places) -> None:
     """Return when the node takes pods and Service names resolve."""
     node = where.node
     if node.kubeconfig.exists() and health.examine(node, _kubectl(where)).is_up:
-        say("the cluster is up already")
-        return
+        changed = find_changed(where)
+        if not changed:
+            say("the cluster is up already")
+            return
+        say(f"another version started the cluster ({', '.join(changed)} would run differently): starting it again")
     debian.install_missing(debian.CLUSTER_PROGRAMS)
     refuse_conflicts(node)
     programs = build_missing(where, KUBERNETES)
@@ -48,6 +57,20 @@ def up(where: Places) -> None:
     _start_control_plane(node, programs, kubectl)
     _start_node(node, (programs, around), kubectl)
     say(f"the cluster is up: Kubernetes {places.KUBERNETES_VERSION}, kubeconfig {node.kubeconfig}")
+
+
+def find_changed(where: Places) -> tuple[str, ...]:
+    """Parts of the cluster that is up which this version would start in another way, with other files included."""
+    node = where.node
+    programs, around = build_missing(where, KUBERNETES), build_missing(where, AROUND)
+    wanted = {part.name: part.argv for part in parts.every_part(node, programs, around)}
+    running = parts_running(find_ours(node.root))
+    calls = [name for name, argv in wanted.items() if processes.read_argv(running.get(name, 0)) != argv]
+    return (*calls, *(name for name, text in render(node).items() if _read(node.config / name) != text))
+
+
+def _read(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
 
 
 def refuse_conflicts(node: NodePlaces) -> None:
@@ -70,11 +93,17 @@ def _conflicts(node: NodePlaces) -> tuple[str, ...]:
 
 
 def _prepare(node: NodePlaces) -> None:
-    """Write down what will change, then the guards before anything that could send a packet."""
+    """Write down what will change, then the guards before anything that could send a packet.
+
+    A module brings its sysctls along, so these are written down before it is loaded.
+    """
     ledger = read_ledger(node.ledger, current_boot())
     missing = tuple(str(folder) for folder in teardown.SHARED_FOLDERS if not folder.exists())
-    ledger = ledger.with_folders(missing).with_sysctls(network.read_sysctls(network.TOUCHED_SYSCTLS))
-    write_ledger(node.ledger, ledger)
+    former = network.read_sysctls((*network.TOUCHED_SYSCTLS, *network.forwarding_sysctls()))
+    node.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    node.root.chmod(0o700)
+    write_ledger(node.ledger, ledger.with_folders(missing).with_sysctls(former))
+    network.load_modules()
     network.add_guards()
     network.write_sysctls(network.WANTED_SYSCTLS)
     network.add_address_translation()
@@ -90,7 +119,7 @@ def _prepare(node: NodePlaces) -> None:
 def _start_stores(node: NodePlaces, programs: Path) -> None:
     _start(node, parts.containerd(node))
     _start(node, parts.etcd(node))
-    _wait(node, "etcd", f"{parts.ETCD_URL}/health")
+    _wait(node, "etcd", lambda: health.etcd_answers(node))
     wait_until(lambda: try_run([*ctr(node), "version"]) is not None, "containerd answers", seconds=30)
     if places.PAUSE_IMAGE not in run([*ctr(node), "images", "ls", "-q"]):
         archive = node.root / "pause.tar"
@@ -119,9 +148,9 @@ def _start_node(node: NodePlaces, folders: tuple[Path, Path], kubectl: Kubectl) 
     _start(node, parts.proxy(node, programs))
     _start(node, parts.coredns(node, around))
     _start(node, parts.kubelet(node, programs))
-    _wait(node, "kubelet", health.KUBELET_HEALTH)
-    _wait(node, "kube-proxy", health.PROXY_HEALTH)
-    _wait(node, "coredns", health.DNS_HEALTH)
+    _wait(node, "kubelet", lambda: health.answers(health.KUBELET_HEALTH))
+    _wait(node, "kube-proxy", lambda: health.answers(health.PROXY_HEALTH))
+    _wait(node, "coredns", lambda: health.answers(health.DNS_HEALTH))
     wait_until(lambda: health.is_node_ready(kubectl, since), "the node is ready", seconds=90)
     wait_until(lambda: kubectl.get("serviceaccount", "default") is not None, "namespaces have service accounts")
 
@@ -131,12 +160,12 @@ def _start(node: NodePlaces, part: Part) -> None:
     processes.start(part, node.root, node.logs)
 
 
-def _wait(node: NodePlaces, name: str, url: str) -> None:
+def _wait(node: NodePlaces, name: str, answers: Callable[[], bool]) -> None:
     def is_answering() -> bool:
         _raise_if_ended(node, name)
-        return health.answers(url)
+        return answers()
 
-    wait_until(is_answering, f"{name} answers at {url}")
+    wait_until(is_answering, f"{name} answers")
 
 
 def _raise_if_ended(node: NodePlaces, name: str) -> None:
@@ -155,8 +184,11 @@ def _kubectl(where: Places) -> Kubectl:
     return Kubectl(find_kubectl(where), where.node.kubeconfig)
 
 
-def down(where: Places) -> None:
-    """Take all of it away; raises ClusterError naming what would not go."""
+def down(where: Places, *, force: bool = False) -> None:
+    """Take all of it away; raises ClusterError naming what would not go.
+
+    Refuses while programs from outside are connected to the cluster; `force` takes it away from under them.
+    """
     node = where.node
     if os.geteuid() != 0:
         raise ClusterError("taking the self-built cluster down needs root: run the command with sudo")
@@ -169,12 +201,57 @@ def down(where: Places) -> None:
     if not teardown.find_leftovers(node):
         say("no cluster of ours is on this machine")
         return
+    if not force and find_ours(node.root):  # where nothing serves any more, nobody is cut off
+        refuse_clients(node)
     say("taking the cluster down")
     teardown.remove_everything(node)
+    if (waiting := open_guards(node)) and force:
+        say(waiting)
+        return
+    if waiting:
+        raise ClusterError(waiting)
     left = teardown.find_leftovers(node)
     if left:
         raise ClusterError("some of the cluster is still there:\n" + "\n".join(f"  - {thing}" for thing in left))
     say("the cluster is gone: no process, mount, interface, rule or folder of it is left")
+
+
+def refuse_clients(node: NodePlaces) -> None:
+    """Raise ClusterError naming the programs that are connected to the cluster and do not end within some seconds."""
+    deadline = time.monotonic() + SECONDS_OF_ENDING
+    while found := clients.connected_programs(node):
+        if time.monotonic() < deadline:
+            time.sleep(clients.LOOK_SECONDS)
+            continue
+        raise ClusterError(
+            f"programs are connected to the cluster; without it their requests would leave this machine:\n"
+            f"{clients.list_clients(found)}\n"
+            "End them and run this again. `python3 local-cluster/cluster.py down --force` takes the cluster away at "
+            "once, and keeps the routes that hold its addresses on this machine for as long as they go on."
+        )
+
+
+def open_guards(node: NodePlaces) -> str:
+    """Take the guards away once nobody wants the cluster's addresses any more; else say who still does.
+
+    After a restart of the machine they are gone, and the addresses may be somebody else's: a VPN's, for instance.
+    """
+    if places.API_BRIDGE not in network.link_names():
+        network.remove_guards()
+        return ""
+    network.let_clients_wait()
+    network.forget_closed_connections()
+    found = clients.clients_after(
+        lambda: clients.find_clients(node), patience=SECONDS_OF_GIVING_UP, quiet=SECONDS_OF_QUIET
+    )
+    if not found:
+        network.remove_guards()
+        return ""
+    return (
+        f"the cluster is gone, but programs go on asking for its addresses:\n{clients.list_clients(found)}\n"
+        f"The bridge {places.API_BRIDGE} and its routes stay, so that nothing leaves this machine. End these programs, "
+        "then `make cluster-down` removes them."
+    )
 
 
 def status(where: Places) -> bool:

@@ -3,17 +3,22 @@
 from pathlib import Path
 
 from localcluster import places
+from localcluster.certificates import ETCD_AUTHORITY
 from localcluster.configs import kubeconfig_path
 from localcluster.places import NodePlaces
 from localcluster.processes import Part
 
-ETCD_URL = "http://127.0.0.1:2379"
-ETCD_PEER_URL = "http://127.0.0.1:2380"
+ETCD_URL = f"https://{places.ETCD_ADDRESS}:2379"
+ETCD_PEER_URL = f"https://{places.ETCD_ADDRESS}:2380"
 QPS = ("--kube-api-qps=500", "--kube-api-burst=1000")
 
 
 def etcd(node: NodePlaces) -> Part:
-    """A development cluster's data need not survive a power cut, so nothing waits for the disk."""
+    """A development cluster's data need not survive a power cut, so nothing waits for the disk.
+
+    Every user of the machine can connect to it, so both of its ports answer those alone who hold a certificate.
+    """
+    pki = node.pki
     return Part(
         "etcd",
         (
@@ -25,9 +30,21 @@ def etcd(node: NodePlaces) -> Part:
             f"--listen-peer-urls={ETCD_PEER_URL}",
             f"--initial-advertise-peer-urls={ETCD_PEER_URL}",
             f"--initial-cluster=default={ETCD_PEER_URL}",
+            *_tls(pki, ""),
+            *_tls(pki, "peer-"),
             "--logger=zap",
             "--log-level=warn",
         ),
+    )
+
+
+def _tls(pki: Path, side: str) -> tuple[str, ...]:
+    """Etcd's options for one of its ports: its own certificate, and the authority that clients' have to come from."""
+    return (
+        f"--{side}cert-file={pki}/etcd.crt",
+        f"--{side}key-file={pki}/etcd.key",
+        f"--{side}trusted-ca-file={pki}/{ETCD_AUTHORITY}.crt",
+        f"--{side}client-cert-auth",
     )
 
 
@@ -42,6 +59,10 @@ def apiserver(node: NodePlaces, programs: Path) -> Part:
         (
             f"{programs}/kube-apiserver",
             f"--etcd-servers={ETCD_URL}",
+            f"--etcd-cafile={pki}/{ETCD_AUTHORITY}.crt",
+            f"--etcd-certfile={pki}/etcd-client.crt",
+            f"--etcd-keyfile={pki}/etcd-client.key",
+            "--anonymous-auth=false",
             f"--bind-address={places.API_ADDRESS}",
             f"--advertise-address={places.API_ADDRESS}",
             f"--secure-port={places.API_PORT}",
@@ -126,6 +147,11 @@ def proxy(node: NodePlaces, programs: Path) -> Part:
 
 def coredns(node: NodePlaces, programs: Path) -> Part:
     return Part("coredns", (f"{programs}/coredns", f"-conf={node.config}/Corefile"))
+
+
+def every_part(node: NodePlaces, programs: Path, around: Path) -> tuple[Part, ...]:
+    with_programs = (apiserver, controller_manager, scheduler, kubelet, proxy)
+    return (etcd(node), containerd(node), *(make(node, programs) for make in with_programs), coredns(node, around))
 
 
 def every_name() -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def _answers(where: Places, name: str) -> bool:
     if name not in parts_running(find_ours(where.node.root)):
         return False
     checks: Mapping[str, Callable[[], bool]] = {
-        "etcd": lambda: health.answers(f"{parts.ETCD_URL}/health"),
+        "etcd": lambda: health.etcd_answers(where.node),
         "kube-apiserver": lambda: _api_is_ready(where),
         "kubelet": lambda: health.answers(health.KUBELET_HEALTH),
     }

@@ -92,6 +92,15 @@ def read_process(pid: int, folder: Path) -> Process | None:
     return Process(pid, marks.get(PART, ""), program_name(argv))
 
 
+def read_argv(pid: int) -> tuple[str, ...]:
+    """The command line of a process, empty where there is none."""
+    try:
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ()
+    return tuple(raw.decode(errors="replace").removesuffix("\0").split("\0"))
+
+
 def parse_environment(raw: bytes) -> Mapping[str, str]:
     """Read the format of /proc/PID/environ: NAME=value, each ended by a zero byte."""
     pairs = (entry.partition("=") for entry in raw.decode(errors="replace").split("\0"))

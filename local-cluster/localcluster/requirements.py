@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcluster import network
 from localcluster.shell import have, try_run
 
 # Numbers of linux/capability.h: what runc, mounts, bridges and device nodes need.
@@ -43,8 +44,6 @@ class Machine:
 def look_at_machine(state: Path) -> Machine:
     if platform.system() != "Linux":
         return Machine(platform.system(), platform.machine(), False, 0, False, False, False, "", 0)
-    if have("modprobe"):
-        try_run(["modprobe", "-a", "overlay", "br_netfilter"])
     folder = next(path for path in (state, *state.parents) if path.exists())
     room = os.statvfs(folder)
     return Machine(
@@ -53,10 +52,17 @@ def look_at_machine(state: Path) -> Machine:
         is_root=os.geteuid() == 0,
         capabilities=parse_capabilities(Path("/proc/self/status").read_text()),
         has_cgroups=os.access("/sys/fs/cgroup", os.W_OK) and any(Path("/sys/fs/cgroup").iterdir()),
-        has_bridge_filter=Path("/proc/sys/net/bridge").exists(),
+        has_bridge_filter=_can_filter_bridges(),
         has_apt=have("apt-get"),
         state_filesystem=(try_run(["stat", "--file-system", "--format=%T", folder]) or "").strip(),
         free_gibibytes=room.f_bavail * room.f_frsize / 2**30,
+    )
+
+
+def _can_filter_bridges() -> bool:
+    """Whether the kernel does, or has a module for it that can be loaded; it is loaded when the cluster comes up."""
+    return (
+        Path("/proc/sys/net/bridge").exists() or try_run(["modprobe", "--dry-run", network.BRIDGE_FILTER]) is not None
     )
 
 

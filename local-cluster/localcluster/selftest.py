@@ -2,23 +2,51 @@
 
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
 
-from localcluster import base_image, network, node, teardown
-from localcluster.health import answers
+from localcluster import base_image, health, network, node, places, teardown
 from localcluster.images import load_base
 from localcluster.kubectl import Kubectl, find_kubectl
 from localcluster.places import Places
 from localcluster.processes import find_ours, parts_running
 from localcluster.saying import ClusterError, say
-from localcluster.shell import wait_until
+from localcluster.shell import run, wait_until
 
 NAME = "selftest"
 REPLICAS = 3
 PORT = 8080
+FIRST_POD = "10.244.0.2"
+HOLDS = """
+import socket, sys, time
+held = socket.create_connection((sys.argv[1], 80))
+print("connected", flush=True)
+time.sleep(600)
+"""
+CONNECTS_ANEW = """
+import socket, sys, time
+while True:
+    try:
+        with socket.create_connection((sys.argv[1], 80), timeout=5) as one:
+            one.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+            while one.recv(65536):
+                pass
+        print("answered", flush=True)
+    except OSError:
+        pass
+    time.sleep(0.02)
+"""
+COUNTED = re.compile(
+    r"fs/(dentry-state|file-nr|inode-nr|inode-state|aio-nr|quota/)|kernel/(random/|ns_last_pid|pty/nr|keys/gc_delay)"
+    r"|net/netfilter/nf_conntrack_count|net/netfilter/nf_log|fs/binfmt_misc|sunrpc/"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +56,7 @@ class Surroundings:
     links: frozenset[str]
     routes: frozenset[str]
     tables: frozenset[str]
-    sysctls: tuple[tuple[str, str], ...]
+    sysctls: frozenset[tuple[str, str]]
 
 
 def run_selftest(where: Places) -> None:
@@ -44,20 +72,39 @@ def run_selftest(where: Places) -> None:
     _timed("names and Service work", lambda: check_network(kubectl))
     _timed("every part killed, up again", lambda: kill_and_up(where))
     _timed("pods available again", lambda: check_network(kubectl))
+    _timed("down is refused to a client", lambda: check_refusal(where, kubectl))
+    _timed("down from under a client", lambda: check_guards(where, kubectl))
     _timed("down", lambda: node.down(where))
     after = look_at_surroundings()
-    if after != before:
-        raise ClusterError(f"the machine differs from before:\n  before {before}\n  after  {after}")
+    if differences := tell_differences(before, after):
+        raise ClusterError("the machine differs from before:\n" + "\n".join(f"  - {one}" for one in differences))
     say("self-test passed")
 
 
 def look_at_surroundings() -> Surroundings:
-    sysctls = network.read_sysctls(network.TOUCHED_SYSCTLS)
     return Surroundings(
         links=frozenset(network.link_names()),
         routes=frozenset(json.dumps(route, sort_keys=True) for route in network.read_routes()),
         tables=frozenset(network.read_tables()),
-        sysctls=tuple(sorted(sysctls.items())),
+        sysctls=frozenset(read_every_sysctl(network.SYSCTLS)),
+    )
+
+
+def read_every_sysctl(root: Path) -> Iterator[tuple[str, str]]:
+    """Every setting of the kernel but those that it counts or draws by itself."""
+    for file in sorted(root.rglob("*")):
+        name = str(file.relative_to(root))
+        if file.is_file() and not COUNTED.match(name):
+            with suppress(OSError):  # one that can only be written, or that its module does not hand out
+                yield name, file.read_text(errors="replace").strip()
+
+
+def tell_differences(before: Surroundings, after: Surroundings) -> tuple[str, ...]:
+    return tuple(
+        f"{field.name}: {what} {one}"
+        for field in fields(Surroundings)
+        for what, there, here in (("lost", before, after), ("new", after, before))
+        for one in sorted(getattr(there, field.name) - getattr(here, field.name))
     )
 
 
@@ -70,7 +117,7 @@ def check_network(kubectl: Kubectl) -> None:
     """The Service answers the host by its address and a pod by its name."""
     wait_until(lambda: _is_available(kubectl), f"{REPLICAS} pods are available")
     address = kubectl.run("get", "service", NAME, "--output=jsonpath={.spec.clusterIP}")
-    wait_until(lambda: answers(f"http://{address}/"), f"Service {NAME} answers the host", seconds=10)
+    wait_until(lambda: health.answers(f"http://{address}/"), f"Service {NAME} answers the host", seconds=10)
     ask = f"import urllib.request; print(urllib.request.urlopen('http://{NAME}.default/', timeout=5).status)"
     status = kubectl.run("exec", f"deployment/{NAME}", "--", "python3", "-c", ask).strip()
     if status != "200":
@@ -81,6 +128,46 @@ def kill_and_up(where: Places) -> None:
     for pid in parts_running(find_ours(where.node.root)).values():
         os.kill(pid, signal.SIGKILL)
     node.up(where)
+
+
+def check_refusal(where: Places, kubectl: Kubectl) -> None:
+    """`down` names a client that holds a connection, and one that connects anew for each request."""
+    for client in (HOLDS, CONNECTS_ANEW):
+        with asking(kubectl, client) as program:
+            try:
+                node.down(where)
+            except ClusterError as error:
+                if f"(process {program.pid})" not in str(error):
+                    raise ClusterError(f"`down` names another than process {program.pid}: {error}") from error
+            else:
+                raise ClusterError("`down` took the cluster away from under a client")
+            if not health.examine(where.node, kubectl).is_up:
+                raise ClusterError("`down` refused, and the cluster is not as it was")
+
+
+def check_guards(where: Places, kubectl: Kubectl) -> None:
+    """Nothing that a client still sends after `down --force` leaves the machine; the next `down` waits for its end."""
+    address = kubectl.run("get", "service", NAME, "--output=jsonpath={.spec.clusterIP}")
+    with asking(kubectl, CONNECTS_ANEW):
+        node.down(where, force=True)
+        if find_ours(where.node.root) or where.node.root.exists():
+            raise ClusterError("`down --force` has left some of the cluster")
+        for one in (address, places.API_ADDRESS, FIRST_POD):
+            way = run(["ip", "route", "get", one])
+            if f"dev {places.API_BRIDGE}" not in way:
+                raise ClusterError(f"{one} is asked for by a client and leaves the machine: {way}")
+
+
+@contextmanager
+def asking(kubectl: Kubectl, client: str) -> Iterator["subprocess.Popen[str]"]:
+    address = kubectl.run("get", "service", NAME, "--output=jsonpath={.spec.clusterIP}")
+    with subprocess.Popen([sys.executable, "-c", client, address], stdout=subprocess.PIPE, text=True) as program:
+        if program.stdout is not None:
+            program.stdout.readline()  # it has been answered once
+        try:
+            yield program
+        finally:
+            program.kill()
 
 
 def web_objects() -> str:

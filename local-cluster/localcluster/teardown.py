@@ -12,6 +12,7 @@ from localcluster import cgroups, mounts, network, places, processes
 from localcluster.ledger import current_boot, read_ledger
 from localcluster.places import NodePlaces
 
+OUR_TABLES = {f"ip {places.ADDRESS_TRANSLATION_TABLE}", f"ip {network.HOLDING_TABLE}"}
 SHIM_SOCKETS = Path("/run/containerd/s")
 CNI_RESULTS = Path("/var/lib/cni/results")
 POD_LOG_LINKS = Path("/var/log/containers")
@@ -42,10 +43,10 @@ def stop_everything(node: NodePlaces) -> None:
 
 
 def remove_everything(node: NodePlaces) -> None:
-    """Stop everything, put the machine's settings back, delete the data, and open the guards last."""
+    """Stop everything, put the machine's settings back and delete the data; the guards stay."""
     stop_everything(node)
     ledger = read_ledger(node.ledger, current_boot())
-    network.write_sysctls(ledger.sysctls)
+    network.restore_sysctls(ledger.sysctls)
     if str(DEVICE_PLUGINS) in ledger.folders:
         shutil.rmtree(DEVICE_PLUGINS, ignore_errors=True)
     for folder in ledger.folders:
@@ -53,7 +54,6 @@ def remove_everything(node: NodePlaces) -> None:
             Path(folder).rmdir()
     if not mounts.our_mounts(node.root):  # a mount that would not go may hold a user's volume
         shutil.rmtree(node.root, ignore_errors=True)
-    network.remove_guards()
 
 
 def _stop_processes(root: Path) -> None:
@@ -95,9 +95,9 @@ def find_leftovers(node: NodePlaces) -> tuple[str, ...]:
         *(f"mount {point}" for point in mounts.our_mounts(node.root)),
         *(f"control group {group}" for group in cgroups.our_groups()),
         *(f"interface {name}" for name in (places.API_BRIDGE, places.POD_BRIDGE) if name in links),
-        *(f"table {name}" for name in sorted(tables) if name == f"ip {places.ADDRESS_TRANSLATION_TABLE}"),
+        *(f"table {name}" for name in sorted(tables) if name in OUR_TABLES),
         *(f"table {name}" for name in sorted(tables) if name.endswith(" kube-proxy") and _owns_tables(node)),
-        *(f"route {dst}" for dst in (places.SERVICE_RANGE, places.POD_RANGE) if dst in routes),
+        *(f"route {dst}" for dst in network.CLUSTER_ADDRESSES if dst in routes),
         *(f"folder {node.root}" for _ in [0] if node.root.exists()),
     )
 

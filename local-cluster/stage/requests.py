@@ -56,9 +56,18 @@ async def _takes_connections(target: Target) -> bool:
     return True
 
 
+class TargetGone(Exception):  # noqa: N818  # says what is the case
+    """The load ended by itself, because nobody took its connections any more."""
+
+
 @asynccontextmanager
 async def steady(target: Target, rows: Sequence[Row], shape: Shape | None = None) -> AsyncIterator[Load]:
-    """Send requests while the block runs, from when connections are taken; then wait for what is under way."""
+    """Send requests while the block runs, from when connections are taken; then wait for what is under way.
+
+    Raises:
+        TargetGone: the Service was gone for so long that the load ended before the block.
+
+    """
     await until(lambda: _takes_connections(target), f"{target.host}:{target.port} takes connections")
     load = Load(target, Rows(rows), shape)
     running = asyncio.create_task(load.run())
@@ -67,3 +76,5 @@ async def steady(target: Target, rows: Sequence[Row], shape: Shape | None = None
     finally:
         load.stop()
         await running
+    if load.gone:
+        raise TargetGone(load.gone)

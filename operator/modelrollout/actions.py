@@ -4,24 +4,30 @@ What is reached already is not written: a settled system writes nothing. Moves t
 are compare-and-swaps; the move to stable is unconditional.
 """
 
+import contextlib
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from modelrollout import names
 from modelrollout.builders import deployment as deployments
+from modelrollout.builders import drifts
 from modelrollout.builders.autoscaler import autoscaler
 from modelrollout.builders.controller_revision import controller_revision
 from modelrollout.builders.disruption_budget import disruption_budget
-from modelrollout.builders.manifests import is_applied, repaired_metadata
+from modelrollout.builders.manifests import is_applied, owner, repaired_metadata
+from modelrollout.builders.record import source_from_record
 from modelrollout.builders.service import preview_service, service
 from modelrollout.core.decision import (
     Action,
+    Adopt,
     Create,
     EnsureAutoscaler,
     EnsureService,
     Forget,
+    Mend,
     Preview,
     Protect,
+    Prove,
     Regroup,
     Remember,
     ReplacePod,
@@ -30,8 +36,11 @@ from modelrollout.core.decision import (
     Scale,
 )
 from modelrollout.core.facts import Rollout
+from modelrollout.fights import Fights
+from modelrollout.kube.errors import Invalid
 from modelrollout.kube.resources import (
     AUTOSCALERS,
+    CHILDREN,
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
@@ -41,7 +50,7 @@ from modelrollout.kube.resources import (
     Resource,
 )
 from modelrollout.kube.writer import NameTaken, Writer
-from modelrollout.observe import is_leftover_of, is_ours
+from modelrollout.observe import belongs, is_leftover_of, is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,7 @@ class Scene:
 
     rollout: Rollout
     writer: Writer
+    fights: Fights = field(default_factory=Fights)
 
     def known(self, resource: Resource, name: str) -> Object | None:
         """An object of ours as it was last seen.
@@ -58,17 +68,17 @@ class Scene:
             NameTaken: it is somebody else's.
         """
         obj = self.writer.known(resource, self.rollout.namespace, name)
-        if obj is None or is_leftover_of(self.rollout, obj):
+        if obj is None or belongs(self.rollout, obj):
+            return obj
+        if is_leftover_of(self.rollout, obj):
             return None
-        if not is_ours(self.rollout, obj):
-            raise NameTaken(obj)
-        return obj
+        raise NameTaken(obj)
 
     def named(self, name: str) -> tuple[str, str]:
         return self.rollout.namespace, name
 
 
-async def carry_out(action: Action, scene: Scene) -> None:  # noqa: C901  # one line for each kind
+async def carry_out(action: Action, scene: Scene) -> None:  # noqa: C901, PLR0912  # one line for each kind
     """Write what an action asks for, unless it is so already."""
     match action:
         case Route():
@@ -78,17 +88,23 @@ async def carry_out(action: Action, scene: Scene) -> None:  # noqa: C901  # one 
         case Remember():
             await _remember(action, scene)
         case Create():
-            await scene.writer.create(
-                DEPLOYMENTS, deployments.deployment(scene.rollout, action.source, action.replicas)
-            )
+            made = deployments.deployment(scene.rollout, action.source, action.replicas)
+            await scene.writer.create(DEPLOYMENTS, made)
+            scene.fights.begins(_size_of(made["metadata"]["name"]))
         case Regroup():
             await _regroup(action, scene)
         case Scale():
             await _scale(action, scene)
+        case Mend():
+            await _mend(action, scene)
         case Restart():
             await _restart(action, scene)
         case ReplacePod():
             await _replace_pod(action, scene)
+        case Adopt():
+            await _adopt(action, scene)
+        case Prove():
+            await _prove(action, scene)
         case Preview():
             await _preview(action, scene)
         case Protect():
@@ -96,7 +112,7 @@ async def carry_out(action: Action, scene: Scene) -> None:  # noqa: C901  # one 
         case Forget():
             await _forget(action, scene)
         case EnsureAutoscaler():
-            manifest = autoscaler(scene.rollout)
+            manifest = autoscaler(scene.rollout, shrinks=action.shrinks)
             await _ensure(scene, AUTOSCALERS, names.autoscaler(scene.rollout.name), manifest)
 
 
@@ -119,9 +135,22 @@ async def _ensure_service(action: EnsureService, scene: Scene) -> None:
     if known is None:
         await scene.writer.create(SERVICES, manifest)
         return
-    if is_applied(manifest, known) and _has_labels(known, manifest):
+    drifted, written = drifts.of_service(manifest, known), is_applied(manifest, known)
+    if written and drifted and not action.edited:
+        return  # The edit came after the decision: the next one tells of it, and puts it back.
+    if written and _has_labels(known, manifest) and not drifted:
+        return
+    where, wanted = f"Service {known['metadata']['name']}: ports and type", _ports(manifest)
+    if drifted and not scene.fights.may_write(where, wanted):
         return
     await scene.writer.replace(SERVICES, _repaired_service(known, manifest))
+    if drifted:
+        scene.fights.wrote(where, wanted)
+
+
+def _ports(manifest: Object) -> str:
+    port = manifest["spec"]["ports"][0]
+    return f"{manifest['spec']['type']} {port['port']} to {port['targetPort']}"
 
 
 def _repaired_service(known: Object, manifest: Object) -> Object:
@@ -135,6 +164,38 @@ async def _remember(action: Remember, scene: Scene) -> None:
     manifest = controller_revision(scene.rollout, action.source)
     if scene.known(CONTROLLER_REVISIONS, manifest["metadata"]["name"]) is None:
         await scene.writer.create(CONTROLLER_REVISIONS, manifest)
+
+
+async def _adopt(action: Adopt, scene: Scene) -> None:
+    """With the version that was seen: whoever else has taken it since is its owner."""
+    resource = next(one for one in CHILDREN if one.kind == action.kind)
+    known = scene.known(resource, action.name)
+    if known is None or is_ours(scene.rollout, known):
+        return
+    meta = known["metadata"]
+    others = [one for one in meta.get("ownerReferences") or [] if not one.get("controller")]
+    owners = [*others, owner(scene.rollout)]
+    patch = {"metadata": {"resourceVersion": meta["resourceVersion"], "ownerReferences": owners}}
+    await scene.writer.merge(resource, scene.named(action.name), patch)
+
+
+async def _prove(action: Prove, scene: Scene) -> None:
+    """The memory first: whether it is written is seen by the Deployment.
+
+    A memory of an operator before 0.2 can never be changed (`kube.encoding`).
+    """
+    name = names.deployment(scene.rollout.name, action.revision)
+    with contextlib.suppress(Invalid):
+        await _note_since(CONTROLLER_REVISIONS, name, action.since.isoformat(), scene)
+    await _note_since(DEPLOYMENTS, name, action.since.isoformat(), scene)
+
+
+async def _note_since(resource: Resource, name: str, since: str, scene: Scene) -> None:
+    known = scene.known(resource, name)
+    if known is None or (known["metadata"].get("annotations") or {}).get(names.STABLE_SINCE_ANNOTATION) == since:
+        return
+    patch = {"metadata": {"annotations": {names.STABLE_SINCE_ANNOTATION: since}}}
+    await scene.writer.merge(resource, scene.named(name), patch)
 
 
 async def _regroup(action: Regroup, scene: Scene) -> None:
@@ -152,10 +213,36 @@ async def _scale(action: Scale, scene: Scene) -> None:
     known = scene.known(DEPLOYMENTS, name)
     if known is None or known["spec"].get("replicas") == action.replicas:
         return
+    where = _size_of(name)
+    if not scene.fights.may_write(where, action.replicas):
+        return
     steps: list[Object] = [{"op": "replace", "path": "/spec/replicas", "value": action.replicas}]
     if action.expected is not None:
         steps.insert(0, {"op": "test", "path": "/spec/replicas", "value": action.expected})
     await scene.writer.json_patch(DEPLOYMENTS, scene.named(name), steps)
+    scene.fights.wrote(where, action.replicas)
+
+
+def _size_of(deployment: str) -> str:
+    """Its size, as the field of a fight."""
+    return f"Deployment {deployment}: replicas"
+
+
+async def _mend(action: Mend, scene: Scene) -> None:
+    name = names.deployment(scene.rollout.name, action.revision)
+    known = scene.known(DEPLOYMENTS, name)
+    source = source_from_record(known) if known is not None else None
+    where = f"Deployment {name}: image and model"
+    if known is None or source is None or not drifts.of_deployment(scene.rollout, source, known):
+        return
+    if scene.fights.may_write(where, source.version):
+        put_back = drifts.mended(scene.rollout, source, known)["spec"]["template"]["spec"]["containers"]
+        patch = {
+            "metadata": {"resourceVersion": known["metadata"]["resourceVersion"]},
+            "spec": {"template": {"spec": {"containers": put_back}}},
+        }
+        await scene.writer.merge(DEPLOYMENTS, scene.named(name), patch)
+        scene.fights.wrote(where, source.version)
 
 
 async def _restart(action: Restart, scene: Scene) -> None:

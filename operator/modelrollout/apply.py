@@ -9,11 +9,13 @@ selector moves to stable all the same. That is always safe, and the next turn wr
 """
 
 import asyncio
+from dataclasses import dataclass
 
 from modelrollout.actions import Scene, carry_out
-from modelrollout.core.decision import Decision, Route
+from modelrollout.core.decision import Action, Decision, EnsureAutoscaler, Forget, Preview, Protect, Route, Scale
+from modelrollout.kube.errors import KubeError, NamespaceEnding, PermanentError
 from modelrollout.kube.resources import MODEL_ROLLOUTS, Object
-from modelrollout.kube.writer import Api, Writer
+from modelrollout.kube.writer import Api, NameTaken, Writer
 from modelrollout.rollouts import Held
 
 URGENT_SECONDS = 1.0
@@ -34,10 +36,54 @@ async def commit(api: Api, held: Held, decision: Decision) -> Object:
         return await api.replace_status(MODEL_ROLLOUTS, held.raw | {"status": status})
 
 
-async def act(scene: Scene, decision: Decision) -> None:
-    """Carry out the actions, one after the other; the first that fails ends it."""
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What could not be written, though everything else was."""
+
+    taken: tuple[NameTaken, ...] = ()
+    refused: PermanentError | None = None
+    """The first write that the API server refuses for good."""
+
+
+async def act(scene: Scene, decision: Decision) -> Undone:
+    """Carry out the actions in their order.
+
+    One that somebody else's object or the API server stops for good stops no other, except that no pod is taken away
+    while traffic could not be moved. A failure that may pass ends the turn, since the world may be another one by
+    then; one of a budget, an autoscaler or a preview ends it only when everything else is done.
+    """
+    taken: list[NameTaken] = []
+    refused: list[PermanentError] = []
+    later: list[KubeError] = []
+    unmoved = False
     for action in decision.actions:
-        await carry_out(action, scene)
+        if unmoved and _takes_away(action):
+            continue
+        try:
+            await carry_out(action, scene)
+            continue
+        except NameTaken as error:
+            taken.append(error)
+        except NamespaceEnding:
+            raise
+        except PermanentError as error:
+            refused.append(error)
+        except KubeError as error:
+            if not isinstance(action, _BESIDE):
+                raise
+            later.append(error)
+        unmoved = unmoved or isinstance(action, Route)
+    if later:
+        raise later[0]
+    return Undone(tuple(taken), refused[0] if refused else None)
+
+
+_BESIDE = (Protect, EnsureAutoscaler, Preview)
+"""What traffic, sizes and commands never depend on."""
+
+
+def _takes_away(action: Action) -> bool:
+    return isinstance(action, Forget) or (isinstance(action, Scale) and action.expected is not None)
 
 
 async def retreat(held: Held, writer: Writer, decision: Decision) -> None:

@@ -1,7 +1,8 @@
 """Tells people what happened: a Kubernetes Event and one log line for each note of a decision.
 
 Events last an hour; the log line stays. Telling never holds anything up and never fails anything: an Event that
-cannot be written is a warning in the log. The same note twice within a few minutes is told once.
+cannot be written is a warning in the log. The same note twice within a few minutes is told once, and what can be only
+once in a rollout each time that there is another one.
 """
 
 import asyncio
@@ -17,8 +18,12 @@ from modelrollout.core.facts import Rollout
 from modelrollout.kube.errors import KubeError
 from modelrollout.kube.resources import EVENTS, Object
 from modelrollout.kube.writer import Api
+from modelrollout.printable import printable
 
 SAME_SECONDS = 300.0
+AGAIN_SECONDS = 5.0
+"""Within these a decision may be taken twice, since its first write met a conflict."""
+EACH_TIME = frozenset({"RolloutStarted", "RolledBack", "Promoted", "Superseded", "WentBack"})
 MOST_REMEMBERED = 2048
 MESSAGE_LENGTH = 1024
 """The API server's limit for an Event's message."""
@@ -63,7 +68,8 @@ class Teller:
         self._told[key] = now
         while len(self._told) > MOST_REMEMBERED:
             del self._told[next(iter(self._told))]
-        return before is None or now - before > SAME_SECONDS
+        same = AGAIN_SECONDS if note.reason in EACH_TIME else SAME_SECONDS
+        return before is None or now - before > same
 
     async def _write(self, rollout: Rollout, note: Note) -> None:
         try:
@@ -87,7 +93,7 @@ def event(rollout: Rollout, note: Note, now: datetime) -> Object:
             "uid": rollout.uid,
         },
         "reason": note.reason,
-        "message": _shortened(note.message),
+        "message": _shortened(printable(note.message)),
         "type": "Warning" if note.warning else "Normal",
         "source": {"component": names.MANAGER},
         "reportingComponent": names.MANAGER,

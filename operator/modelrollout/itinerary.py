@@ -11,6 +11,7 @@ from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.api.status import Routing
 from modelrollout.core import plan
 from modelrollout.core.ratio import FULL
+from modelrollout.core.turn import asked_size
 from modelrollout.forecast import Arms, Expected, expected, late
 from modelrollout.forecast.expected import ALONE, aims_of
 
@@ -45,7 +46,7 @@ class Leg:
 
 def size_of(spec: ModelRolloutSpec) -> int:
     """Pods of stable that a plan is made for: one that is asleep is planned as it will be awake."""
-    return max(1, spec.replicas, spec.autoscaling.min_replicas if spec.autoscaling is not None else 0)
+    return asked_size(spec if spec.replicas else spec.but(replicas=1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ checkpointed is counted again, later. So a restart can make a promotion late, ne
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from operator import gt
 
 from modelrollout.api.spec import Health
 from modelrollout.api.status import ModelRolloutStatus, SelfTest
@@ -48,6 +49,10 @@ KEPT_EVERY, LATER_EVERY = 30.0, 60.0
 What comes in between may be lost in a restart, and is counted later: at most the last minute of two and more.
 """
 AT_FIRST = timedelta(minutes=2)
+FASTEST, BURST = 1_000_000, 3.0
+"""Requests a second that no server answers, and seconds by which two scrapes may be further apart than their rounds."""
+LATELY = 60.0
+"""Seconds of which the shares of the traffic are shown."""
 NOBODY_OUTSIDE = timedelta(hours=1)
 """How quiet it is outside the selector when no pod is there."""
 
@@ -64,10 +69,23 @@ class Scrapes:
     """Age of the oldest request under way, as the last one told."""
     peak_bytes: int = 0
     """Most memory that any scrape of the pod has seen; 0 where none was told."""
+    reason: str = ""
+    """Why the last one got no usable answer."""
+    heard: bool = False
+    """Whether it got another answer instead of none."""
 
 
 NOT_SCRAPED = Scrapes()
 ANSWERED = Scrapes(answered=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a scrape gave no sample."""
+
+    reason: str
+    heard: bool = False
+    """Whether something answered, though nothing that can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +99,8 @@ class Look:
     reason: str = ""
     sent: bool = True
     """A scrape that was never sent is no data about the pod."""
+    heard: bool = False
+    """Whether something answered, though nothing that can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +126,15 @@ class Quiet:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What one round added."""
+
+    at: float
+    candidate: int
+    stable: int
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """What is told of the evidence, a little old: to make it costs more than to judge."""
 
@@ -127,8 +156,8 @@ class Ledger:
     case: Case = field(default_factory=Case)
     watched: timedelta = timedelta(0)
     traffic: Traffic = field(default_factory=Traffic)
-    requests: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    """By the pod's uid: its server process, and the requests that this had counted at the last round."""
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+    """By the pod's uid: what it said at the last round, also where that contradicted what it had said before."""
     pods: Mapping[str, Scrapes] = field(default_factory=dict)
     """By the pod's uid."""
     peaks: Mapping[str, int] = field(default_factory=dict)
@@ -136,6 +165,8 @@ class Ledger:
     quiet: Quiet = Quiet()
     at: float | None = None
     """When the last round of this epoch was."""
+    latest: tuple[Counted, ...] = ()
+    """Its rounds of the last minute."""
     kept: Kept = Kept()
     steady: Steady = field(default_factory=Steady)
     """Stable judged against itself while nothing rolls out."""
@@ -155,7 +186,7 @@ class Ledger:
 
     def scrapes(self, uid: str) -> Scrapes:
         known = self.pods.get(uid, NOT_SCRAPED)
-        return Scrapes(known.failed, known.answered, known.waits, self.peaks.get(uid, 0))
+        return replace(known, peak_bytes=self.peaks.get(uid, 0))
 
 
 def resumed(status: ModelRolloutStatus) -> Ledger:
@@ -181,7 +212,7 @@ def rules_of(health: Health, watch: Watch) -> Rules:
     asked = rules(health, max(1, round(1 / watch.share)) if watch.share > 0 else 1)
     asked = replace(asked, frozen=watch.baseline)
     if asked.compare is None or not watch.candidate:
-        return replace(asked, compare=None)
+        return replace(asked, compare=None, alone=not watch.candidate)
     return replace(asked, compare=at_step(asked.compare, watch.margins, shared=watch.shared))
 
 
@@ -198,7 +229,7 @@ def under(ledger: Ledger, watch: Watch | None) -> Ledger:
     return Ledger(
         epoch=watch.epoch,
         case=Case(_onward(ledger, watch.epoch), origins=ledger.case.origins),
-        requests=ledger.requests,
+        samples=ledger.samples,
         pods=ledger.pods,
         peaks=ledger.peaks,
         kept=Kept(compared=ledger.kept.compared if is_onward(ledger.epoch, watch.epoch) else ""),
@@ -236,20 +267,24 @@ def goes_on(ledger: Ledger, watch: Watch | None, asked: Rules | None) -> bool:
 
 
 def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
-    """The ledger after one round."""
-    requests, pods, counted = _scraped(ledger, looks)
+    """The ledger after one round. A pod that contradicts what it said before is a failed scrape."""
+    samples = {look.uid: look.sample for look in looks.pods if look.sample is not None}
+    looks = _consistent(ledger, looks)
+    pods, counted = _scraped(ledger, looks)
     quiet = _quiet(ledger.quiet, looks, watch, counted)
+    latest = _latest(ledger.latest, Counted(looks.at, counted.get(watch.candidate, 0), counted.get(watch.stable, 0)))
     seen = Round(looks.samples(watch.candidate), looks.samples(watch.stable))
     known = Ledger(  # all fields by name: `replace` would take longer than to judge most rounds
         epoch=ledger.epoch,
         case=ledger.case.plus(seen, looks.at, asked),
         watched=ledger.watched + _elapsed(ledger, looks, watch) if counted else ledger.watched,
-        traffic=_traffic(ledger.traffic, _between(counted, watch), quiet, looks),
-        requests=requests,
+        traffic=_traffic(ledger.traffic, latest, quiet, looks),
+        samples=samples,
         pods=pods,
         peaks=_peaks(ledger.peaks, looks),
         quiet=quiet,
         at=looks.at,
+        latest=latest,
         kept=ledger.kept,
         steady=ledger.steady,
     )
@@ -282,31 +317,60 @@ def _kept(ledger: Ledger, asked: Rules) -> Kept:
     return Kept(pack(evidence), pack_trial(evidence.trial), report(evidence, asked), ledger.at)
 
 
-_Requests = dict[str, tuple[str, int]]
+def _consistent(ledger: Ledger, looks: Looks) -> Looks:
+    """One round, without what cannot be true after the round before."""
+    seconds = BURST + (looks.at - ledger.at if ledger.at is not None else 0.0)
+    pods = [_believed(look, ledger.samples.get(look.uid), seconds) for look in looks.pods]
+    return looks if all(new is old for new, old in zip(pods, looks.pods, strict=True)) else Looks(looks.at, tuple(pods))
 
 
-def _scraped(ledger: Ledger, looks: Looks) -> tuple[_Requests, dict[str, Scrapes], dict[str, int]]:
-    """Requests of each process, how each pod answered, and by revision the requests since the last round.
+def _believed(look: Look, before: Sample | None, seconds: float) -> Look:
+    if look.sample is None or before is None or before.instance != look.sample.instance:
+        return look
+    why = _contradicts(before, look.sample, seconds)
+    return replace(look, sample=None, reason=f"contradicts itself: {why}", heard=True) if why else look
+
+
+def _contradicts(before: Sample, now: Sample, seconds: float) -> str:
+    """What one process cannot have counted so many seconds later; empty where it can have."""
+    for what, new, old in (
+        ("requests", now.requests, before.requests),
+        ("errors", now.errors, before.errors),
+        ("refusals", now.refusals, before.refusals),
+    ):
+        if new < old:
+            return f"{what} fell from {old} to {new} in the same process"
+    later, earlier = now.latency.counts, before.latency.counts
+    if later != earlier and len(later) == len(earlier) and any(map(gt, earlier, later)):
+        return "latency.counts fell in the same process"
+    more = now.requests - before.requests
+    if more > FASTEST * max(BURST, seconds):
+        return f"requests rose by {more} in {seconds - BURST:.0f} s"
+    return ""
+
+
+def _scraped(ledger: Ledger, looks: Looks) -> tuple[dict[str, Scrapes], dict[str, int]]:
+    """How each pod answered, and by revision the requests since the last round.
 
     A process that was not in that one counts nothing yet.
     """
-    requests, pods, counted = _Requests(), dict[str, Scrapes](), dict[str, int]()
+    pods, counted = dict[str, Scrapes](), dict[str, int]()
     for look in looks.pods:
         uid, sample = look.uid, look.sample
         pods[uid] = _scrapes(ledger.pods.get(uid, NOT_SCRAPED), look)
         if sample is None:
             continue
-        known, requests[uid] = ledger.requests.get(uid), (sample.instance, sample.requests)
-        more = sample.requests - known[1] if known is not None and known[0] == sample.instance else 0
+        before = ledger.samples.get(uid)
+        more = sample.requests - before.requests if before is not None and before.instance == sample.instance else 0
         counted[look.revision] = counted.get(look.revision, 0) + max(0, more)
-    return requests, pods, counted
+    return pods, counted
 
 
 def _scrapes(before: Scrapes, look: Look) -> Scrapes:
     if not look.sent:
         return before
     if look.sample is None:
-        return Scrapes(failed=before.failed + 1, answered=False)
+        return Scrapes(failed=before.failed + 1, reason=look.reason, heard=look.heard)
     waits = look.sample.oldest_inflight_s
     return Scrapes(answered=True, waits=timedelta(seconds=waits)) if waits else ANSWERED
 
@@ -335,13 +399,18 @@ def _quiet(before: Quiet, looks: Looks, watch: Watch, counted: Mapping[str, int]
     return before
 
 
-def _between(counted: Mapping[str, int], watch: Watch) -> tuple[int, int]:
-    """Requests of the candidate and of stable since the last round."""
-    return counted.get(watch.candidate, 0), counted.get(watch.stable, 0)
+def _latest(before: tuple[Counted, ...], new: Counted) -> tuple[Counted, ...]:
+    return (*[one for one in before if one.at > new.at - LATELY], new)
 
 
-def _traffic(before: Traffic, new: tuple[int, int], quiet: Quiet, looks: Looks) -> Traffic:
-    return Traffic(before.candidate + new[0], before.stable + new[1], _lasting(quiet, looks), quiet.last)
+def _traffic(before: Traffic, latest: tuple[Counted, ...], quiet: Quiet, looks: Looks) -> Traffic:
+    return Traffic(
+        candidate=before.candidate + latest[-1].candidate,
+        stable=before.stable + latest[-1].stable,
+        lately=(sum([one.candidate for one in latest]), sum([one.stable for one in latest])),
+        outside_quiet=_lasting(quiet, looks),
+        outside_last=quiet.last,
+    )
 
 
 def _lasting(quiet: Quiet, looks: Looks) -> timedelta:

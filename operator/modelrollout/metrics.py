@@ -17,6 +17,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from modelrollout.api.status import ModelRolloutStatus, Phase
+from modelrollout.core.holds import STABLE_UNHEALTHY
 from modelrollout.rollouts import Held
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -49,6 +50,9 @@ class Metrics:
             ["namespace", "name", "metric", "number"],
         )
         self._judged: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        self._unhealthy = self._gauge(
+            "rollout_stable_unhealthy", "1 while stable is known to be unhealthy, whatever moves", ["namespace", "name"]
+        )
         self._weight = self._gauge("rollout_weight", "The candidate's share in percent", ["namespace", "name", "kind"])
 
     def called(self, verb: str, kind: str, code: int) -> None:
@@ -78,6 +82,8 @@ class Metrics:
         self._gauged.add(where)
         for phase in Phase:
             self._phase.labels(*where, phase.value).set(phase is status.phase)
+        unhealthy = any(one.type == STABLE_UNHEALTHY for one in status.conditions)
+        self._unhealthy.labels(*where).set(unhealthy)
         weights = status.weights
         self._weight.labels(*where, "asked").set(weights.asked if weights else 0)
         self._weight.labels(*where, "pods").set(weights.pods if weights else 0)
@@ -102,6 +108,7 @@ class Metrics:
         self._judged.pop((namespace, name), None)
         for phase in Phase:
             self._phase.remove(namespace, name, phase.value)
+        self._unhealthy.remove(namespace, name)
         for kind in ("asked", "pods", "served"):
             self._weight.remove(namespace, name, kind)
 

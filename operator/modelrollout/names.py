@@ -23,6 +23,8 @@ APPLIED_ANNOTATION = f"{GROUP}/applied"
 PASSED_ON_ANNOTATION = f"{GROUP}/passed-on"
 RECORD_ANNOTATION = f"{GROUP}/record"
 RESTARTED_ANNOTATION = f"{GROUP}/restarted-at"
+STABLE_SINCE_ANNOTATION = f"{GROUP}/stable-since"
+"""When a revision became stable last: who was, where the status is lost."""
 
 APP_NAME_LABEL = "app.kubernetes.io/name"
 APP_VERSION_LABEL = "app.kubernetes.io/version"

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from modelrollout.api.status import ModelRolloutStatus
 from modelrollout.builders.problems import problems
-from modelrollout.core.facts import Rollout
+from modelrollout.core.facts import Exposure, Rollout
 from modelrollout.kube.resources import Object, is_older, version_of
+from modelrollout.printable import printable
 from modelrollout.salvage import read_spec
 
 
@@ -30,8 +31,9 @@ class Held:
 class Rollouts:
     """All ModelRollouts, by "namespace/name"; never older than what we wrote ourselves."""
 
-    def __init__(self) -> None:
+    def __init__(self, exposure: Exposure | None = None) -> None:
         self._held: dict[str, Held] = {}
+        self._exposure = exposure or Exposure()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -51,7 +53,7 @@ class Rollouts:
             return False
         if known is not None and is_older(version_of(raw), version_of(known.raw)):
             return False
-        self._held[key] = Held(raw, checked(parse(raw), known))
+        self._held[key] = Held(raw, checked(replace(parse(raw), exposure=self._exposure), known))
         return True
 
     def remove(self, key: str, uid: str = "") -> bool:
@@ -69,7 +71,7 @@ def checked(rollout: Rollout, known: Held | None = None) -> Rollout:
         return rollout
     if known is not None and (known.rollout.uid, known.rollout.generation) == (rollout.uid, rollout.generation):
         return replace(rollout, invalid=known.rollout.invalid)
-    return replace(rollout, invalid=problems(rollout))
+    return replace(rollout, invalid=printable(problems(rollout)))
 
 
 def key_of(raw: Mapping[str, Any]) -> str:
@@ -92,7 +94,7 @@ def parse(raw: Object) -> Rollout:
         server=_block(written, "server"),
         labels=dict(meta.get("labels") or {}),
         annotations=dict(meta.get("annotations") or {}),
-        invalid=invalid,
+        invalid=printable(invalid),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from modelrollout.api.spec import ServiceType
 from modelrollout.registry.declared import declared
 
 DEFAULT_SERVER_IMAGE = "modelrollout-server:0.1.0"
@@ -51,6 +52,11 @@ class Settings(BaseModel):
     writes_per_second: Annotated[float, Field(gt=0)] = 20.0
     """Writes to children that are not urgent; after a burst of five times as many."""
 
+    service_types: Annotated[tuple[str, ...], Field(min_length=1)] = ("ClusterIP",)
+    """Types of Services that specs may ask for: ClusterIP, NodePort, LoadBalancer."""
+    service_annotations: tuple[str, ...] = ()
+    """Annotations that Services may get from specs; prometheus.io/* stands for all of a domain, * for all."""
+
     registries: tuple[str, ...] = ()
     """Model registries that specs may name, as NAME=URL; the first one is meant where a spec names none."""
     registry_secrets: str = ""
@@ -70,6 +76,15 @@ class Settings(BaseModel):
         if lease and not (namespace and slash and name):
             raise ValueError(f'lease is "{lease}"; write namespace/name, for instance modelrollout-system/modelrollout')
         return lease
+
+    @field_validator("service_types")
+    @classmethod
+    def _are_types(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        known = tuple(ServiceType)
+        unknown = next((one for one in types if one not in known), None)
+        if unknown is not None:
+            raise ValueError(f'"{unknown}" is no type of a Service; write {", ".join(known[:-1])} or {known[-1]}')
+        return types
 
     @field_validator("registries")
     @classmethod

@@ -14,6 +14,7 @@ from typing import Any
 
 from modelrollout import names
 from modelrollout.core.facts import PodTrouble
+from modelrollout.printable import said
 
 Json = Mapping[str, Any]
 
@@ -22,6 +23,9 @@ UNREADY_FOR = timedelta(seconds=10)
 """A pod that was ready and then is not for so long fails its probe; shorter is a hiccup."""
 STARTUP_DEADLINE = timedelta(minutes=5)
 """Where the pod does not tell its own."""
+UNMOUNTED_FOR = timedelta(seconds=30)
+"""Volumes and network of a pod are there within seconds; what takes longer is missing."""
+INITIALIZING_FOR = timedelta(seconds=30)
 
 _NODE_REASONS = frozenset(
     {"Evicted", "Preempting", "Preempted", "NodeLost", "NodeAffinity", "NodeShutdown", "Shutdown"}
@@ -65,20 +69,63 @@ class Trouble:
 
 def trouble_of(pod: Json, now: datetime) -> Trouble | None:
     """What is wrong with a pod; None where nothing is known to be."""
-    container = server_of(pod)
-    return (
+    server = server_of(pod)
+    found = (
         _lost(pod)
         or _unschedulable(pod)
-        or _waiting(container)
-        or _ended(pod, container)
-        or _unready(pod, container, now)
+        or next((trouble for one in containers(pod) if (trouble := _waiting(one))), None)
+        or _ended(pod, ended_last(pod))
+        or _unready(pod, server, now)
+        or _unmounted(pod, now)
+        or _initializing(pod, now)
+        or _sidecar_unready(pod, server, now)
+        or _readiness_gate(pod, now)
     )
+    return Trouble(found.kind, _shortened(said(found.words))) if found is not None else None
 
 
 def server_of(pod: Json) -> Json:
     """Status of the server container; empty before the kubelet has written one."""
     statuses = pod.get("status", {}).get("containerStatuses") or []
     return next((one for one in statuses if one.get("name") == names.SERVER_CONTAINER), {})
+
+
+def containers(pod: Json) -> list[Json]:
+    """Statuses of all containers, the server's first; of init containers those that have not done their work yet."""
+    status = pod.get("status", {})
+    beside = [one for one in status.get("containerStatuses") or [] if one.get("name") != names.SERVER_CONTAINER]
+    init = [one for one in status.get("initContainerStatuses") or [] if not _is_done(one)]
+    return [server_of(pod), *beside, *init]
+
+
+def ended_last(pod: Json) -> Json:
+    """Status of the container whose last end is the newest; the server's where none has ended."""
+    return max(containers(pod), key=lambda one: str(_end(one).get("finishedAt") or ""))
+
+
+def _end(container: Json) -> Json:
+    state, last = container.get("state") or {}, container.get("lastState") or {}
+    return state.get("terminated") or last.get("terminated") or {}
+
+
+def _is_done(init: Json) -> bool:
+    ended = (init.get("state") or {}).get("terminated") or {}
+    return ended.get("exitCode") == 0
+
+
+def _is_server(container: Json) -> bool:
+    return str(container.get("name", names.SERVER_CONTAINER)) == names.SERVER_CONTAINER
+
+
+def _of(container: Json, words: str) -> str:
+    """Words with the container that they are about, where it is not the server."""
+    return words if _is_server(container) else f"container {container.get('name')}: {words}"
+
+
+def last_run(container: Json) -> timedelta | None:
+    """How long the run that ended last took; None where none has ended, or nobody knows when it began."""
+    begun, over = (time_of(_end(container).get(field)) for field in ("startedAt", "finishedAt"))
+    return over - begun if begun is not None and over is not None else None
 
 
 def condition_of(pod: Json, kind: str) -> Json:
@@ -121,10 +168,10 @@ def _lost(pod: Json) -> Trouble | None:
     status = pod.get("status", {})
     reason, message = str(status.get("reason", "")), str(status.get("message", ""))
     if reason in _NODE_REASONS or reason in _NODE_REASONS_ALSO:
-        return Trouble(PodTrouble.NODE_LOST, _shortened(message or reason))
+        return Trouble(PodTrouble.NODE_LOST, message or reason)
     disruption = condition_of(pod, "DisruptionTarget")
     if disruption.get("status") == "True":
-        return Trouble(PodTrouble.NODE_LOST, _shortened(str(disruption.get("message") or disruption.get("reason", ""))))
+        return Trouble(PodTrouble.NODE_LOST, str(disruption.get("message") or disruption.get("reason", "")))
     if status.get("phase") == "Unknown":
         return Trouble(PodTrouble.NODE_LOST, "its node does not answer")
     ready = condition_of(pod, "Ready")
@@ -135,30 +182,34 @@ def _lost(pod: Json) -> Trouble | None:
 
 def _unschedulable(pod: Json) -> Trouble | None:
     scheduled = condition_of(pod, "PodScheduled")
-    if scheduled.get("status") != "False" or scheduled.get("reason") == "SchedulingGated":
+    if scheduled.get("status") != "False":
         return None
-    return Trouble(PodTrouble.UNSCHEDULABLE, _shortened(str(scheduled.get("message", ""))))
+    if scheduled.get("reason") == "SchedulingGated":
+        gates = [str(one.get("name")) for one in pod.get("spec", {}).get("schedulingGates") or []]
+        return Trouble(PodTrouble.SCHEDULING_GATED, f"waits for {', '.join(gates)}" if gates else "")
+    return Trouble(PodTrouble.UNSCHEDULABLE, str(scheduled.get("message", "")))
 
 
 def _waiting(container: Json) -> Trouble | None:
     waiting = (container.get("state") or {}).get("waiting") or {}
-    reason, message = str(waiting.get("reason", "")), _shortened(str(waiting.get("message", "")))
+    reason, message = str(waiting.get("reason", "")), str(waiting.get("message", ""))
     if reason in _PULL_REASONS:
-        return Trouble(PodTrouble.CANNOT_PULL, message or reason)
+        return Trouble(PodTrouble.CANNOT_PULL, _of(container, message or reason))
     if reason in _CONFIG_REASONS:
-        return Trouble(PodTrouble.MISSING_CONFIG, message or reason)
+        return Trouble(PodTrouble.MISSING_CONFIG, _of(container, message or reason))
     return None
 
 
 def _ended(pod: Json, container: Json) -> Trouble | None:
-    """How the server container ended last. It stays known while the container runs again: crash loops flap."""
-    state = container.get("state") or {}
-    ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
+    """How a container ended last. It stays known while the container runs again: crash loops flap."""
+    ended = _end(container)
     if not ended:
         return None
     words = last_words(str(ended.get("message", "")))
     if ended.get("reason") in _UNKNOWN_END:
         return Trouble(PodTrouble.NODE_LOST, words or "the node lost the container")
+    if not _is_server(container):
+        return Trouble(PodTrouble.CRASHED, _of(container, words or _how(ended)))
     if ended.get("reason") == "OOMKilled":
         return Trouble(PodTrouble.OOM_KILLED, _memory(container, pod) or words)
     for pattern, kind in _WORDS:
@@ -167,6 +218,11 @@ def _ended(pod: Json, container: Json) -> Trouble | None:
     if ended.get("exitCode") in {_SIGKILL, _SIGTERM} and container.get("restartCount", 0) > 0:
         return _killed(pod, ended, words)
     return Trouble(PodTrouble.CRASHED, words or f"exit code {ended.get('exitCode')}")
+
+
+def _how(ended: Json) -> str:
+    killed = " (OOMKilled)" if ended.get("reason") == "OOMKilled" else ""
+    return f"exit code {ended.get('exitCode')}{killed}"
 
 
 def _memory(container: Json, pod: Json) -> str:
@@ -191,7 +247,7 @@ def _killed(pod: Json, ended: Json, words: str) -> Trouble:
 def _unready(pod: Json, container: Json, now: datetime) -> Trouble | None:
     """Runs, was ready, and has failed its readiness probe for a while."""
     running = time_of(((container.get("state") or {}).get("running") or {}).get("startedAt"))
-    if running is None or is_ready(pod) or not container.get("started"):
+    if running is None or is_ready(pod) or container.get("ready") or not container.get("started"):
         return None
     turned = time_of(condition_of(pod, "Ready").get("lastTransitionTime"))
     was_ready = turned is not None and turned > running
@@ -201,6 +257,74 @@ def _unready(pod: Json, container: Json, now: datetime) -> Trouble | None:
     return Trouble(
         PodTrouble.PROBE_FAILING, f"its readiness probe has failed for {round((now - since).total_seconds())} s"
     )
+
+
+def _unmounted(pod: Json, now: datetime) -> Trouble | None:
+    """Placed on a node, and its sandbox does not come up: a volume that cannot be mounted, or the network."""
+    here = condition_of(pod, "PodReadyToStartContainers")
+    if here.get("status") != "False" or not _longer(here.get("lastTransitionTime"), UNMOUNTED_FOR, now):
+        return None
+    mounted = [named for one in pod.get("spec", {}).get("volumes") or [] if (named := _volume(one))]
+    words = f"volumes {', '.join(mounted)} or the network" if mounted else "its network"
+    verb = "are" if mounted else "is"
+    return Trouble(PodTrouble.NOT_MOUNTED, f"{words} {verb} not there after {UNMOUNTED_FOR.seconds} s")
+
+
+_VOLUMES = {
+    "secret": "secretName",
+    "configMap": "name",
+    "persistentVolumeClaim": "claimName",
+    "csi": "driver",
+    "nfs": "server",
+    "hostPath": "path",
+}
+"""Kinds of volumes that may be missing, and the field that names what is."""
+
+
+def _volume(volume: Json) -> str:
+    return next((f"{kind} {volume[kind].get(field)}" for kind, field in _VOLUMES.items() if volume.get(kind)), "")
+
+
+def _initializing(pod: Json, now: datetime) -> Trouble | None:
+    for one in pod.get("status", {}).get("initContainerStatuses") or []:
+        if one.get("started") and _is_sidecar(pod, one):
+            continue
+        began = ((one.get("state") or {}).get("running") or {}).get("startedAt")
+        if _longer(began, INITIALIZING_FOR, now):
+            return Trouble(PodTrouble.INITIALIZING, f"init container {one.get('name')} has not finished")
+    return None
+
+
+def _sidecar_unready(pod: Json, server: Json, now: datetime) -> Trouble | None:
+    if is_ready(pod) or not server.get("ready"):
+        return None
+    sidecars = [one for one in containers(pod) if not _is_server(one)]
+    for one in sidecars:
+        began = ((one.get("state") or {}).get("running") or {}).get("startedAt")
+        if one.get("ready") is False and _longer(began, UNREADY_FOR, now):
+            return Trouble(PodTrouble.SIDECAR_NOT_READY, _of(one, "runs and is not ready"))
+    return None
+
+
+def _is_sidecar(pod: Json, init: Json) -> bool:
+    """An init container that runs beside the others for as long as they do."""
+    specs = pod.get("spec", {}).get("initContainers") or []
+    return any(one.get("name") == init.get("name") and one.get("restartPolicy") == "Always" for one in specs)
+
+
+def _readiness_gate(pod: Json, now: datetime) -> Trouble | None:
+    """All containers are ready, and somebody else's condition is not true."""
+    here = condition_of(pod, "ContainersReady")
+    if is_ready(pod) or here.get("status") != "True" or not _longer(here.get("lastTransitionTime"), UNREADY_FOR, now):
+        return None
+    gates = [str(one.get("conditionType")) for one in pod.get("spec", {}).get("readinessGates") or []]
+    shut = [gate for gate in gates if condition_of(pod, gate).get("status") != "True"]
+    return Trouble(PodTrouble.READINESS_GATE, f"{', '.join(shut)} is not True") if shut else None
+
+
+def _longer(since: object, span: timedelta, now: datetime) -> bool:
+    began = time_of(since)
+    return began is not None and now - began >= span
 
 
 def _startup_deadline(pod: Json) -> timedelta:

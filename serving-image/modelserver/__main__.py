@@ -8,10 +8,12 @@ import gc
 import logging
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from modelserver.failures import TERMINATION_LOG, StartError, write_last_words
 from modelserver.settings import Settings
+from modelserver.shown import Discretion
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -31,9 +33,14 @@ def main() -> int:
         else:
             _serve()
     except StartError as failure:
-        write_last_words(last_words, str(failure))
+        sentence = Discretion(os.environ)(str(failure))
+        write_last_words(last_words, sentence)
         logging.shutdown()
-        sys.stderr.write(f"{failure}\n")
+        sys.stderr.write(f"{sentence}\n")
+        return 1
+    except Exception:  # noqa: BLE001 - a traceback may quote an address too
+        discreet = Discretion(os.environ)
+        sys.stderr.writelines(f"{discreet(line)}\n" for line in traceback.format_exc().splitlines())
         return 1
     return 0
 
@@ -44,7 +51,7 @@ def _serve() -> None:
     from modelserver import lifecycle, logs  # noqa: PLC0415 - numpy reads the variables when it is imported
 
     settings = Settings.from_environment(os.environ)
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, Discretion(os.environ))
     lifecycle.run(settings)
 
 

@@ -1,27 +1,32 @@
-"""The HTTP application: a short cut for everything that is hot or asked every second, FastAPI for the rest.
+"""What the serving port serves: predictions and what is asked every second directly, FastAPI's pages for the rest.
 
-`PredictRoute` is plain ASGI; the FastAPI route of the same path runs the same code, and is there for the documents
-and for servers that mount `pages` alone. FastAPI is imported for the first request that needs it, in a thread of its
-own, so that predictions go on meanwhile.
+FastAPI is imported for the first request that needs it, in a thread of its own, so that predictions go on meanwhile.
 """
 
 import asyncio
 import gc
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from modelserver import asgi
+from modelserver.asked import Take
+from modelserver.exchange import Exchange, Handler, refusing
+from modelserver.inference import INFER_HEADER
 from modelserver.predict import Predictor
-from modelserver.route import JSON, PredictRoute
+from modelserver.refusals import TOO_LARGE, too_large
+from modelserver.shown import shown
 from modelserver.state import State
+from modelserver.tensors import BadInferenceError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from starlette.types import Receive, Scope, Send
 
 Brief = Callable[[], tuple[int, bytes]]
 """Status and body, which is JSON where there is any."""
+MOST_DIGITS = 10
 
 
 class App:
@@ -30,9 +35,10 @@ class App:
     def __init__(self, predictor: Predictor, state: State) -> None:
         self._predictor = predictor
         self._state = state
-        self._hot = {path: PredictRoute(take, predictor, state) for path, take in predictor.paths().items()}
-        self._brief = _brief(state)
+        self._posted = {path.encode(): self._taking(path, take) for path, take in predictor.paths().items()}
+        self._brief = {path.encode(): _telling(brief) for path, brief in _brief(state).items()}
         self._making = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._pages: FastAPI | None = None
 
     @property
@@ -45,19 +51,57 @@ class App:
             gc.freeze()  # as at the start: what was imported stays, and no collection is to walk it
         return self._pages
 
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        if scope["type"] == "http" and scope["method"] == "GET" and (brief := self._brief.get(scope["path"])):
-            await _say(send, *brief())
-            return
-        hot = scope["type"] == "http" and scope["method"] == "POST" and not scope["path"].startswith("/v2")
-        route = self._hot.get(scope["path"]) if hot else None
-        await (route or await self._made())(scope, receive, send)
+    def handler(self, method: bytes, target: bytes) -> Handler:
+        """What takes a whole request."""
+        if method == b"POST":
+            return self._posted.get(target) or self._posted.get(_path(target)) or self._show
+        if method in {b"GET", b"HEAD"}:
+            return self._brief.get(target) or self._brief.get(_path(target)) or self._show
+        return self._show
 
-    async def _made(self) -> "FastAPI":
+    def refuse_body(self, target: bytes, limit: int) -> Handler:
+        """What answers a request whose body is too long: a refusal where it is for the model."""
+        refusal = too_large(limit)
+        if _path(target) in self._posted:
+            return lambda exchange: self._predictor.refuse(refusal, exchange.answer)
+        return refusing(TOO_LARGE, f"the body has more than {limit} bytes")
+
+    def _taking(self, path: str, take: Take) -> Handler:
+        if not path.startswith("/v2"):
+            return lambda exchange: take(exchange.body, exchange.answer)
+
+        def infer(exchange: Exchange) -> None:
+            length = exchange.header(INFER_HEADER)
+            if length is None:
+                take(exchange.body, exchange.answer)
+            elif length.isdigit() and len(length) <= MOST_DIGITS:
+                self._predictor.infer_with_bytes(int(length))(exchange.body, exchange.answer)
+            else:
+                message = f'"{shown(length.decode("latin-1"))}" is not a number of bytes'
+                self._predictor.refuse(BadInferenceError(INFER_HEADER.decode(), message), exchange.answer)
+
+        return infer
+
+    def _show(self, exchange: Exchange) -> None:
+        task = asyncio.get_running_loop().create_task(self._shown(exchange))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _shown(self, exchange: Exchange) -> None:
         if self._pages is None:
             async with self._making:
                 await asyncio.to_thread(lambda: self.pages)
-        return self.pages
+        await asgi.answer(self.pages, exchange)
+
+
+def _path(target: bytes) -> bytes:
+    """The path of a target, without query and escapes; paths that hold an escaped slash are FastAPI's to read."""
+    path = target.partition(b"?")[0]
+    return unquote_to_bytes(path) if b"%" in path and b"%2f" not in path.lower() else path
+
+
+def _telling(brief: Brief) -> Handler:
+    return lambda exchange: exchange.answer(brief())
 
 
 def _brief(state: State) -> Mapping[str, Brief]:
@@ -72,9 +116,3 @@ def _brief(state: State) -> Mapping[str, Brief]:
         "/v2/health/live": lambda: (200, b""),
         "/v2/health/ready": lambda: (code(), b""),
     }
-
-
-async def _say(send: "Send", status: int, body: bytes) -> None:
-    headers = [(b"content-length", b"%d" % len(body)), *([JSON] if body else [])]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

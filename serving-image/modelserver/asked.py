@@ -10,13 +10,12 @@ from typing import Protocol
 
 from modelserver.bodies import Row
 from modelserver.models import Scores
-from modelserver.traffic import Flight
 
 Reply = tuple[int, bytes]
 """Status and JSON body."""
 Answer = Callable[[Reply], None]
-Take = Callable[[bytes, Flight, Answer], None]
-"""Takes a body and answers it, at once or when its turn has come, by calling the last argument once."""
+Take = Callable[[bytes, Answer], None]
+"""Takes a whole body and answers it, at once or when its turn has come, by calling the last argument once."""
 
 
 @dataclass(slots=True)
@@ -24,7 +23,6 @@ class Asked:
     """What a request wants; `note` is the protocol's own."""
 
     rows: Sequence[Row]
-    model_version: str | None = None
     note: object = None
 
 
@@ -36,6 +34,7 @@ class Shape(Protocol):
 
         Raises:
             RefusedError: naming the field that is not in order.
+            OtherVersionError: it asks for a version that is not served.
         """
         ...
 

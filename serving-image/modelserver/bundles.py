@@ -18,10 +18,11 @@ from modelserver.clipped import Clipped
 from modelserver.download import new_file
 from modelserver.failures import Cause, StartError
 from modelserver.manifest import MANIFEST, MAX_MANIFEST_BYTES, Column, Manifest, parse
-from modelserver.models import Artifact, Baseline, Expected, Origin, Scores
+from modelserver.models import Artifact, Baseline, Expected, Origin, Scores, is_regression
 from modelserver.outputs import Clip, Interval
 from modelserver.ranges import Bound, Usual
 from modelserver.settings import Settings
+from modelserver.shown import shown
 from modelserver.sources import Fetched
 
 logger = logging.getLogger(__name__)
@@ -42,9 +43,17 @@ def load(fetched: Fetched, settings: Settings) -> Artifact:
         StartError: it cannot be loaded, may not be, or contradicts itself.
     """
     if not is_bundle(fetched):
-        return formats.load(fetched, settings.trust)
+        artifact = formats.load(fetched, settings.trust)
+        if artifact.metadata.version not in {None, settings.version}:
+            logger.warning(
+                'the artefact calls itself version "%s", and is served as "%s"',
+                shown(str(artifact.metadata.version)),
+                settings.version,
+            )
+        return artifact
     with opened(fetched, settings) as bundle:
-        artifact = formats.load(bundle.model, settings.trust)
+        golden = bundle.manifest.golden
+        artifact = formats.load(bundle.model, settings.trust, golden.rows if golden else ())
     _check_libraries(bundle.manifest, settings)
     return described(bundle.manifest, artifact)
 
@@ -128,10 +137,10 @@ def described(manifest: Manifest, artifact: Artifact) -> Artifact:
     """
     _check_columns(manifest, artifact)
     clip, interval = _outputs(manifest)
-    if artifact.metadata.classes and (clip or interval):
+    if not is_regression(artifact.metadata) and (clip or interval):
         raise StartError(
             Cause.UNREADABLE_MODEL,
-            f"{MANIFEST}: prediction: limits and intervals are for a regression, not for classes",
+            f"{MANIFEST}: prediction: limits and intervals are for a regression of one number, not for classes",
         )
     golden = manifest.golden
     metadata = replace(

@@ -19,4 +19,4 @@ class Clipped:
         return Scores([self._one(label) for label in self._model.predict(rows).labels])
 
     def _one(self, label: Label) -> Label:
-        return self._clip(label) if not isinstance(label, str) and math.isfinite(label) else label
+        return self._clip(label) if not isinstance(label, str | list) and math.isfinite(label) else label

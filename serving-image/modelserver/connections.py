@@ -1,240 +1,428 @@
-"""Connections of the serving port: uvicorn's, with four things changed.
+"""Connections of both ports: HTTP/1.1 by httptools' parser (llhttp), one way for every request, one set of limits.
 
+- Whatever a client sends becomes whole exchanges, answered one after the other; anything else is refused, or forgotten
+  with its connection. Nothing is begun in the counters here.
+- All that a client controls is bounded (`limits`). Times are looked at once a second, for all connections together.
 - They end with an answer that says so, when they are old or have carried many, so that keep-alive clients move when
   weights do; and on every answer once the server drains.
 - They are closed by half: our side says it is done and goes on reading for a moment. A plain close() while bytes of
   the client are unread or under way becomes a reset, which can destroy an answer that was already sent.
-- Predict requests take the short way past ASGI (`exchange`).
-- A predict request is begun in the counters when its last byte has arrived, not when its turn comes: what waits
-  behind a slow model is seen.
-
-uvicorn's internals are used, at the one version that requirements.lock pins.
 """
 
 import asyncio
 import fcntl
+import logging
 import random
 import termios
 from array import array
-from dataclasses import dataclass
-from math import inf
-from typing import Any
+from collections import deque
+from typing import cast
 
 import httptools
-from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
-from modelserver.asked import Take
-from modelserver.exchange import Exchange, Unparsed
-from modelserver.predict import Predictor
-from modelserver.state import Phase, State
-from modelserver.traffic import Flight
+from modelserver.exchange import CONTINUE, Exchange, Header, refusing
+from modelserver.limits import FREE_BYTES
+from modelserver.port import Port
+
+logger = logging.getLogger(__name__)
 
 LINGER_S = 2.0
-BYTES_FOLLOW = b"inference-header-content-length"
 YOUNG_S = 1.0
 """A client that has just connected is about to send something."""
+BAD_REQUEST, TIMED_OUT, TOO_LARGE, NOT_IMPLEMENTED, BUSY, OTHER_VERSION = 400, 408, 413, 501, 503, 505
+HEAD_TOO_LARGE = 431
+WRITES_AT_ONCE = 64 * 1024
+"""What a transport takes without asking to wait: larger answers are counted until they are taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
-    """How long a connection may live, drawn anew for each, so that a thousand clients do not come back at once."""
-
-    seconds: tuple[float, float] = (15.0, 45.0)
-    answers: tuple[int, int] = (200, 400)
+class _StopError(Exception):
+    """No more is read from this client."""
 
 
-class Door:
-    """What all connections of the port share."""
+class Connection(asyncio.Protocol):
+    """One client's connection."""
 
-    def __init__(self, state: State, predictor: Predictor, lifetime: Lifetime | None = None) -> None:
-        self.state = state
-        self.predictor = predictor
-        self.lifetime = lifetime or Lifetime()
-        self.hot: dict[bytes, Take] = {path.encode(): take for path, take in predictor.paths().items()}
-        self.date = b""
-        """The date header, with its line end."""
-        self.newest = -inf
-        """When the last connection was made, by the loop's clock."""
+    transport: asyncio.Transport
 
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        self._parser = httptools.HttpRequestParser(self)
+        self._incoming: Exchange | None = None  # whose head is complete
+        self._is_receiving = False
+        self._current: Exchange | None = None  # which is being answered
+        self._next: deque[Exchange] = deque()
+        self._is_deaf = False  # no further request is read
+        self._ends = False  # our side is done
+        self._linger: asyncio.TimerHandle | None = None
+        self._is_paused = False
+        self._is_full = False  # the client does not take what is written
+        self._url = b""
+        self._headers: list[Header] = []
+        self._head_bytes = self._raw_bytes = self._begun = 0
+        self._began_at = self._quiet_since = self._made_at = port.loop.time()
+        self._has_answered = self._has_eof = False
+        self._unread_since: float | None = None
+        self.held = 0
+        self._answers_left = random.randint(*port.lifetime.answers)  # noqa: S311 - no secret
+        self._ends_at = self._made_at + random.uniform(*port.lifetime.seconds)  # noqa: S311
 
-class HalfClosing(asyncio.Transport):
-    """A transport whose close() sends what is written, ends our side, and reads on until the client ends its own."""
+    # What the loop calls
 
-    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
-        self._inner = inner
-        self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.port.admit(self)
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._inner.write(data)
-
-    def close(self) -> None:
-        if self._timer is not None or self._inner.is_closing():
-            return
-        self._timer = self._loop.call_later(LINGER_S, self._inner.close)
-        self._inner.write_eof()
-        self._inner.resume_reading()
-
-    def unread(self) -> bool:
-        """Bytes have arrived that the loop, busy with a model, has not come to read."""
-        if self._inner.is_closing():
-            return False
-        waiting = array("i", [0])
-        fcntl.ioctl(self._inner.get_extra_info("socket").fileno(), termios.FIONREAD, waiting)
-        return waiting[0] > 0
-
-    def lost(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def is_closing(self) -> bool:
-        return self._timer is not None or self._inner.is_closing()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - asyncio's own type
-        return self._inner.get_extra_info(name, default)
-
-    def pause_reading(self) -> None:
-        self._inner.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._inner.resume_reading()
-
-
-class Connection(HttpToolsProtocol):
-    """One client's connection to the serving port."""
-
-    transport: HalfClosing
-
-    def __init__(self, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop, door: Door) -> None:
-        super().__init__(config, state, {}, loop)
-        self.door = door
-        self._exchange: Exchange | None = None  # what is being received now, where it takes the short way
-        self._unparsed: Unparsed | None = None
-        self._receiving = False
-        self._answers_left = random.randint(*door.lifetime.answers)  # noqa: S311 - no secret
-        self._made_at = self._quiet_since = loop.time()
-        self._ends_at = self._made_at + random.uniform(*door.lifetime.seconds)  # noqa: S311
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(HalfClosing(transport, self.loop))
-        self.door.newest = self._made_at
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.transport.lost()
-        for cycle, _ in self.pipeline:  # never begun, and never will be
-            if flight := cycle.scope["state"].get("flight"):
-                self.door.state.traffic.forget(flight)
-        super().connection_lost(exc)
+    def connection_lost(self, _: Exception | None) -> None:
+        self._is_deaf = self._ends = True
+        self._next.clear()
+        self._incoming = None
+        self._hold(0)
+        self.port.forget(self)
+        self._parser = None  # type: ignore[assignment] # which knows us
+        if self._linger is not None:
+            self._linger.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self._is_deaf:
             return
-        if self._unparsed is not None:
-            self._unparsed.receive(data)
-            return
+        was_receiving, before = self._is_receiving, self._begun
         try:
-            self.parser.feed_data(data)
+            self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._go_on_unparsed(data[upgrade.args[0] :])
+            self._without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+            self._refuse(BAD_REQUEST, "this is no HTTP/1.1 request")
+        if self._is_receiving and not self._is_deaf:
+            # Where a request began amid the data, how much of them is its own is not known.
+            self._check_size(
+                len(data), is_sure=self._begun == before or (self._begun == before + 1 and not was_receiving)
+            )
+
+    def eof_received(self) -> bool:
+        """The client is done sending; what it has sent whole is answered still."""
+        self._is_deaf = self._has_eof = True
+        if self._ends or not self.is_waiting:
+            self.transport.close()
+            return False
+        last = self._next[-1] if self._next else self._current
+        if last is not None:
+            last.keep_alive = False
+        return True
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+        self._pause()
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._unread_since = None
+        self._hold(0)
+        self._advance()
+
+    # What the parser calls
 
     def on_message_begin(self) -> None:
-        self.url = b""
-        self.headers = []
-        self.expect_100_continue = False
-        self._exchange = None
-        self._receiving = True
+        if self._is_deaf:
+            raise _StopError
+        self._url = b""
+        self._headers = []
+        self._head_bytes = self._raw_bytes = 0
+        self._incoming = None
+        self._is_receiving = True
+        self._begun += 1
+        self._began_at = self.port.now
+
+    def on_url(self, part: bytes) -> None:
+        self._url += part
+        self._head_bytes += len(part)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value))
+        self._head_bytes += len(name) + len(value) + 4
+        bounds = self.port.bounds
+        if self._head_bytes > bounds.head_bytes or len(self._headers) > bounds.head_lines:
+            self._refuse_head()
+            raise _StopError
 
     def on_headers_complete(self) -> None:
+        parser = self._parser
+        method = parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(NOT_IMPLEMENTED, "this is no proxy")
+            raise _StopError
+        if parser.should_upgrade():
+            return
+        port, target = self.port, self._url
+        exchange = self._incoming = Exchange(self, method, target, tuple(self._headers))
         self._answers_left -= 1
-        take = self._short_way()
-        if take is None:
-            self._long_way()
-        else:
-            parser = self.parser
-            keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
-            self._exchange = self.cycle = Exchange(self, take, keep_alive=keep_alive)  # type: ignore[assignment]
-        if self._answers_left <= 0 or self.loop.time() >= self._ends_at or self.draining:
-            self.cycle.keep_alive = False
+        is_newest = parser.get_http_version() == "1.1"
+        exchange.keep_alive = (
+            is_newest and parser.should_keep_alive() and self._answers_left > 0 and port.now < self._ends_at
+        )
+        exchange.handler = port.application.handler(method, target)
+        self._check_head(exchange, is_newest=is_newest)
 
-    def _short_way(self) -> Take | None:
-        take = self.door.hot.get(self.url)
-        if take is None or self.parser.get_method() != b"POST":
-            return None
-        if self.url.startswith(b"/v2") and any(name.lower() == BYTES_FOLLOW for name, _ in self.headers):
-            return None
-        if self.expect_100_continue or self.flow.write_paused:
-            return None
-        return take if self.cycle is None or self.cycle.response_complete else None
+    def _check_head(self, exchange: Exchange, *, is_newest: bool) -> None:
+        """Stop at what the parser takes and is no request; the rules are RFC 9112's and h11's."""
+        hosts = length = 0
+        for name, value in exchange.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                length = int(value)
+            elif name == b"transfer-encoding" and (value.lower() != b"chunked" or not is_newest):
+                self._refuse(NOT_IMPLEMENTED, "the only transfer encoding is chunked, of HTTP/1.1")
+                raise _StopError
+            elif name == b"expect":
+                exchange.expects = is_newest and value.lower() == b"100-continue"
+        if not is_newest and self._parser.get_http_version() != "1.0":
+            self._refuse(OTHER_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken")
+            raise _StopError
+        if hosts != 1 and (hosts or is_newest):
+            self._refuse(BAD_REQUEST, "a request has one Host header")
+            raise _StopError
+        if length > self.port.limits.body_bytes:
+            self._refuse_body()
+            raise _StopError
+        if exchange.expects:
+            self._continue()
 
-    def _long_way(self) -> None:
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()  # makes the scope that the application is called with
-        self.url, self.expect_100_continue = url, expects
-        self.headers += headers
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        if self._exchange is None:
-            super().on_body(body)
-        elif not self._exchange.response_complete:
-            self._exchange.receive(body)
+    def on_body(self, part: bytes) -> None:
+        if self._incoming is not None and self._incoming.receive(part) > self.port.limits.body_bytes:
+            self._refuse_body()
+            raise _StopError
 
     def on_message_complete(self) -> None:
-        self._receiving = False
-        exchange = self._exchange
-        if exchange is not None:
-            if not exchange.response_complete and not self.parser.should_upgrade():
-                exchange.complete()
-            return
-        super().on_message_complete()
-        if self.scope["method"] == "POST" and self.scope["raw_path"] in self.door.hot:
-            self.scope["state"]["flight"] = self.begin()
+        exchange = self._incoming
+        if exchange is None:
+            return  # an upgrade: it comes again without
+        self._is_receiving = False
+        self._incoming = None
+        if self.held:
+            self._hold(0)
+        exchange.complete()
+        self._queue(exchange)
 
-    def _go_on_unparsed(self, rest: bytes) -> None:
-        """Java's client offers h2c with its first request; the parser stops there and takes the body for HTTP/2."""
-        exchange = self._exchange
-        if exchange is None or exchange.response_complete:
+    # What comes of a request
+
+    def _queue(self, exchange: Exchange) -> None:
+        if not exchange.keep_alive:
+            self._is_deaf = True
+        if self._current is None and not self._next and not self._is_full:
+            self._start(exchange)
             return
+        self._next.append(exchange)
+        self._pause()
+        if len(self._next) >= self.port.bounds.pipelined:
+            exchange.keep_alive = False
+            self._is_deaf = True
+
+    def _start(self, exchange: Exchange) -> None:
+        self._current = exchange
+        try:
+            assert exchange.handler is not None  # noqa: S101 - given with the head
+            exchange.handler(exchange)
+        except Exception:
+            logger.exception("a request could not be handled")
+            exchange.keep_alive = False
+            exchange.answer((500, b'{"error":"ServerError","detail":"the server failed, not the model"}'))
+
+    def send(self, answer: bytes, *, keeps: bool) -> None:
+        """Write an answer: the current exchange is done."""
+        self._current = None
+        if self._ends or self.transport.is_closing():
+            return
+        self._quiet_since = self.port.now
+        self._has_answered = True
+        self.transport.write(answer)
+        if len(answer) > WRITES_AT_ONCE:
+            self._hold(len(answer))
+        if not keeps:
+            self.close()
+        elif self._next:
+            self.port.loop.call_soon(self._advance)
+        elif self._incoming is not None:
+            self._continue()
+
+    def _advance(self) -> None:
+        """Go on with the next request, where the answers before it are written."""
+        if self._ends or self._is_full or self._current is not None:
+            return
+        if self._next:
+            self._start(self._next.popleft())
+        if not self._next and self._is_paused and not self.transport.is_closing():
+            self._is_paused = False
+            self.transport.resume_reading()
+
+    def _continue(self) -> None:
+        """Ask for the body of a client that waits to be asked, in its turn."""
+        exchange = self._incoming
+        if exchange is None or not exchange.expects or exchange.size:
+            return
+        if self._current is None and not self._next and not self._is_full:
+            exchange.expects = False
+            self.transport.write(CONTINUE)
+
+    def _pause(self) -> None:
+        if not self._is_paused and not self._ends and not self.transport.is_closing():
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def _without_upgrade(self, rest: bytes) -> None:
+        """Java's client offers h2c with its first request: read it again as if it had not, the body after the head."""
+        method = self._parser.get_method()
+        lines = [b"%s: %s\r\n" % header for header in self._headers if header[0] != b"upgrade"]
+        head = b"%s %s HTTP/%s\r\n" % (method, self._url, self._parser.get_http_version().encode())
+        if self._is_deaf:
+            return
+        self._parser = httptools.HttpRequestParser(self)
+        began = self._began_at
+        try:
+            self._parser.feed_data(b"".join((head, *lines, b"\r\n")))
+            self._began_at = began
+            if rest:
+                self._parser.feed_data(rest)
+        except httptools.HttpParserUpgrade:
+            self._refuse(BAD_REQUEST, "a request upgrades once")
+        except httptools.HttpParserError:
+            self._refuse(BAD_REQUEST, "this is no HTTP/1.1 request")
+
+    # Limits
+
+    def _refuse_head(self) -> None:
+        bounds = self.port.bounds
+        sentence = f"the head of a request has at most {bounds.head_bytes} bytes and {bounds.head_lines} lines"
+        self._refuse(HEAD_TOO_LARGE, sentence)
+
+    def _check_size(self, new: int, *, is_sure: bool) -> None:
+        """Bound what was read of a request that is not whole; the parser keeps some of it without telling."""
+        self._raw_bytes += new if is_sure else 0
+        most_head = self.port.bounds.head_bytes
+        if self._incoming is None:
+            if self._raw_bytes > most_head:
+                self._refuse_head()
+                return
+            self._hold(self._raw_bytes if is_sure else new)
+            return
+        if self._raw_bytes > most_head + 2 * self.port.limits.body_bytes:  # chunks may be mostly their own heads
+            self._refuse_body()
+            return
+        self._hold(self._head_bytes + self._incoming.size)
+
+    def _hold(self, size: int) -> None:
+        size = size if size > FREE_BYTES else 0
+        if size == self.held:
+            return
+        more = size > self.held
+        self.port.held += size - self.held
+        self.held = size
+        if more:
+            self.port.make_room()
+
+    def _refuse_body(self) -> None:
+        exchange = self._incoming
+        assert exchange is not None  # noqa: S101 - its head is complete
+        exchange.handler = self.port.application.refuse_body(exchange.target, self.port.limits.body_bytes)
+        self._end_with(exchange)
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        """Answer, in its turn, that nothing more is read from this client."""
+        if self._is_deaf:
+            return
+        exchange = Exchange(self, b"", b"")
+        exchange.handler = refusing(status, sentence)
+        self._end_with(exchange)
+
+    def _end_with(self, exchange: Exchange) -> None:
         exchange.keep_alive = False
-        lengths = [value for name, value in self.headers if name.lower() == b"content-length"]
-        self._unparsed = Unparsed(exchange, int(lengths[0]) if lengths else 0)
-        self._unparsed.receive(rest)
+        exchange.forget_body()
+        self._is_receiving = False
+        self._incoming = None
+        self._hold(0)
+        self._queue(exchange)
 
-    def on_response_complete(self) -> None:
-        """Go on with what was pipelined; without uvicorn's timer, for which `close_quiet` stands in."""
-        self._quiet_since = self.loop.time()
-        if self.transport.is_closing():
+    def give_up(self) -> None:
+        """Let go of what is held for this client."""
+        if self._is_receiving:
+            self._refuse(BUSY, "too much is being received at once; try again")
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+        self._hold(0)
+        self.abort()
 
-    def begin(self) -> Flight:
-        return self.door.state.traffic.begin()
+    def look(self, now: float) -> None:
+        """End what takes too long."""
+        bounds = self.port.bounds
+        if self.transport.get_write_buffer_size():
+            self._unread_since = self._unread_since or now
+            if now - self._unread_since > bounds.answer_seconds:
+                self.abort()
+            return
+        self._unread_since = None
+        if self.held and not self._is_receiving:
+            self._hold(0)
+        if self._ends or self.is_waiting:
+            return
+        if not self._is_receiving:
+            self.close_quiet(bounds.idle_seconds)
+        elif now - self._began_at > (bounds.head_seconds if self._incoming is None else bounds.body_seconds):
+            self._refuse(TIMED_OUT, "the request took too long to arrive")
+
+    # How it ends
 
     @property
-    def draining(self) -> bool:
-        return self.door.state.phase is Phase.DRAINING
+    def is_waiting(self) -> bool:
+        """A whole request has no answer yet."""
+        return self._current is not None or bool(self._next)
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Nothing is being received, computed or sent, and nothing is waiting to be."""
-        if self._receiving or self.transport.unread():
+        if self._is_receiving or self.is_waiting or self._has_unread():
             return False
-        if self.cycle is None:
-            return self.loop.time() > self._made_at + YOUNG_S
-        return self.cycle.response_complete
+        return self._has_answered or self.port.loop.time() > self._made_at + YOUNG_S
 
     def close_idle(self) -> None:
-        if self.idle:
-            self.transport.close()
+        if self.is_idle:
+            self.close()
 
     def close_quiet(self, seconds: float) -> None:
         """Close the connection when its last answer is so long ago."""
-        if self.loop.time() - self._quiet_since > seconds:
+        if self.port.loop.time() - self._quiet_since > seconds:
             self.close_idle()
+
+    def close(self) -> None:
+        """Send what is written, end our side, and read on for a moment until the client ends its own."""
+        if self._ends or self.transport.is_closing():
+            return
+        self._is_deaf = self._ends = True
+        self._next.clear()
+        if self._has_eof:
+            self.transport.close()
+            return
+        self._linger = self.port.loop.call_later(LINGER_S, self._close)
+        self.transport.write_eof()
+        if self._is_paused:
+            self._is_paused = False
+            self.transport.resume_reading()
+
+    def _close(self) -> None:
+        if not self.transport.get_write_buffer_size():
+            self.transport.abort()
+            return
+        # A client that is slow to take its last answer has the time of any other (`look`).
+        self._linger = self.port.loop.call_later(LINGER_S, self._close)
+
+    def abort(self) -> None:
+        self._is_deaf = self._ends = True
+        self.transport.abort()
+
+    def is_closing(self) -> bool:
+        return self._ends or self.transport.is_closing()
+
+    def _has_unread(self) -> bool:
+        """Bytes have arrived that the loop, busy with a model, has not come to read."""
+        if self.transport.is_closing():
+            return False
+        waiting = array("i", [0])
+        fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, waiting)
+        return waiting[0] > 0

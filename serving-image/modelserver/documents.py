@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from modelserver.bodies import MAX_ROWS
+from modelserver.models import Label
 from modelserver.state import State
 
 Features = list[float] | dict[str, float]
@@ -32,8 +33,10 @@ class IntervalAnswer(BaseModel):
 
 
 class RowAnswer(BaseModel):
-    prediction: int | float | str | bool
-    probabilities: dict[str, float] | None = Field(None, description="By class; classifiers only.")
+    prediction: Label = Field(description="A list where the model has several outputs.")
+    probabilities: dict[str, float] | list[dict[str, float]] | None = Field(
+        None, description="By class, for each output where it has classes of its own; classifiers only."
+    )
     interval: IntervalAnswer | None = Field(None, description="Regressions only, where the bundle has one.")
     prediction_id: str = Field(description="Carries revision and time; send it back with the true label.")
 

@@ -46,6 +46,15 @@ class Limits:
 
 
 class _SameScheme(urllib.request.HTTPRedirectHandler):
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:  # noqa: ANN401
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:  # an address that is none
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(self, req: urllib.request.Request, *rest: Any) -> urllib.request.Request | None:  # noqa: ANN401
         target: str = rest[-1]
         if urlsplit(target).scheme != urlsplit(req.full_url).scheme:
@@ -130,7 +139,7 @@ def _try(remote: Remote, progress: _Progress, max_bytes: int) -> None:
             _receive(url, response, progress, max_bytes)
     except urllib.error.HTTPError as error:
         _judge_status(url, error, progress)
-    except (OSError, http.client.HTTPException) as error:  # URLError and time-outs are OSErrors
+    except (OSError, http.client.HTTPException, ValueError) as error:  # URLError and time-outs are OSErrors
         reason = getattr(error, "reason", None) or error
         raise _CutOffError(f"{reason}") from error
 
@@ -151,8 +160,8 @@ def _receive(url: str, response: Any, progress: _Progress, max_bytes: int) -> No
     if response.status == OK:
         progress.restart()
     progress.version = _version(response)
-    announced = response.headers.get("Content-Length")
-    expected = progress.received + int(announced) if announced else None
+    announced = response.headers.get("Content-Length", "")
+    expected = progress.received + int(announced) if announced.isascii() and announced.isdecimal() else None
     _check_size(url, expected or 0, max_bytes)
     while chunk := response.read(CHUNK):
         progress.received += len(chunk)

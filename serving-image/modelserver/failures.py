@@ -11,6 +11,10 @@ TERMINATION_LOG = "/dev/termination-log"
 """Where the kubelet looks, unless MODEL_TERMINATION_LOG names another file (settings may be what failed)."""
 
 
+LONGEST = 2000
+"""Characters of a sentence; the kubelet keeps 4096 bytes."""
+
+
 class Cause(StrEnum):
     BAD_SETTING = "bad setting"
     """An environment variable is missing or cannot be read."""
@@ -44,8 +48,14 @@ class StartError(Exception):
     """The server cannot start; `str()` is the one sentence to show."""
 
     def __init__(self, cause: Cause, explanation: str) -> None:
-        super().__init__(f"{cause}: {explanation}")
+        super().__init__(f"{cause}: {_one_line(explanation)}")
         self.cause = cause
+
+
+def _one_line(text: str) -> str:
+    """Without control characters and lone surrogates: some of it may be the words of a registry or a store."""
+    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text[:LONGEST])
+    return shown + "..." if len(text) > LONGEST else shown
 
 
 def write_last_words(path: Path, sentence: str) -> None:

@@ -17,30 +17,30 @@ PICKLES = (".joblib", ".pkl", ".pickle")
 PICKLE_MAGIC = b"\x80"
 
 
-def load(fetched: Fetched, trust: Sequence[str]) -> Artifact:
-    """Load a fetched artifact and check its columns against its model.
+def load(fetched: Fetched, trust: Sequence[str], known: Sequence[Sequence[float]] = ()) -> Artifact:
+    """Load a fetched artifact, try it on rows that it is known to answer, and check its columns against its model.
 
     Raises:
         StartError: it cannot be loaded, may not be, or contradicts itself.
     """
-    return check_columns(_load(fetched, trust))
+    return check_columns(_load(fetched, trust, known))
 
 
-def _load(fetched: Fetched, trust: Sequence[str]) -> Artifact:
+def _load(fetched: Fetched, trust: Sequence[str], known: Sequence[Sequence[float]]) -> Artifact:
     match kind_of(fetched):
         case "onnx":
             from modelserver import onnx_format  # noqa: PLC0415 - onnxruntime is for ONNX models only
 
-            return onnx_format.load(fetched.path)
+            return onnx_format.load(fetched.path, known)
         case "skops":
             from modelserver import sklearn_format  # noqa: PLC0415 - scikit-learn is for its own models only
 
-            return sklearn_format.load_skops(fetched.path, [name for name in trust if name != "pickle"])
+            return sklearn_format.load_skops(fetched.path, [name for name in trust if name != "pickle"], known)
         case _:
-            return _load_pickle(fetched, trust)
+            return _load_pickle(fetched, trust, known)
 
 
-def _load_pickle(fetched: Fetched, trust: Sequence[str]) -> Artifact:
+def _load_pickle(fetched: Fetched, trust: Sequence[str], known: Sequence[Sequence[float]]) -> Artifact:
     if "pickle" not in trust:
         raise StartError(
             Cause.UNTRUSTED_MODEL,
@@ -50,7 +50,7 @@ def _load_pickle(fetched: Fetched, trust: Sequence[str]) -> Artifact:
     logger.warning("loading %s as a pickle because it is trusted: any code in it runs now", fetched.name)
     from modelserver import sklearn_format  # noqa: PLC0415
 
-    return sklearn_format.load_pickle(fetched.path)
+    return sklearn_format.load_pickle(fetched.path, known)
 
 
 def kind_of(fetched: Fetched) -> str:

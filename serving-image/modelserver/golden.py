@@ -14,6 +14,10 @@ def difference(expected: Expected, row: int, answered: Scores) -> str:
 
 def is_near(answered: Label, wanted: Label, tolerance: float) -> bool:
     """Whether two predictions are the same, numbers within the tolerance."""
+    if isinstance(answered, list) or isinstance(wanted, list):
+        if not (isinstance(answered, list) and isinstance(wanted, list)) or len(answered) != len(wanted):
+            return False
+        return all(is_near(one, other, tolerance) for one, other in zip(answered, wanted, strict=True))
     if isinstance(answered, str | bool) or isinstance(wanted, str | bool):
         return answered == wanted and isinstance(answered, str) == isinstance(wanted, str)
     return abs(answered - wanted) <= tolerance * max(1.0, abs(wanted))
@@ -40,4 +44,6 @@ def _of_shares(answered: list[list[float]] | None, wanted: list[float], toleranc
 
 
 def _shown(label: Label) -> str:
+    if isinstance(label, list):
+        return f"[{', '.join(_shown(one) for one in label)}]"[:200]
     return f"{label:.6g}" if isinstance(label, float) else f'"{label[:50]}"' if isinstance(label, str) else str(label)

@@ -1,17 +1,19 @@
-"""The health port's HTTP side: three pages, plain ASGI, in the main thread's loop."""
+"""The health port's HTTP side: three pages, in the main thread's loop."""
 
 import asyncio
 import socket
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import msgspec
-from starlette.types import Receive, Scope, Send
-from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
+from modelserver.connections import Connection
+from modelserver.exchange import Exchange, Handler, refusing
 from modelserver.health import Health
+from modelserver.limits import Limits
 from modelserver.metrics import CONTENT_TYPE, Metrics
+from modelserver.port import Port
+from modelserver.refusals import TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,33 +22,43 @@ Page = tuple[int, bytes, bytes]
 """Status, content type, body."""
 
 JSON = b"application/json"
-KEEP_ALIVE_S = 75
 
 
 class HealthApp:
     def __init__(self, health: Health, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._pages: dict[str, Callable[[], Page]] = {
-            "/health": lambda: _json(*health.document()),
-            "/ready": lambda: _json(*health.readiness()),
-            "/metrics": lambda: (200, CONTENT_TYPE.encode(), metrics.page()),
+        self._pages: dict[bytes, Callable[[], Page]] = {
+            b"/health": lambda: _json(*health.document()),
+            b"/ready": lambda: _json(*health.readiness()),
+            b"/metrics": lambda: (200, CONTENT_TYPE.encode(), metrics.page()),
         }
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        page = self._pages.get(scope["path"], _nothing_here)
-        status, content_type, body = page()
-        headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+    def handler(self, _method: bytes, target: bytes) -> Handler:
+        page = self._pages.get(target.partition(b"?")[0], _nothing_here)
+
+        def answer(exchange: Exchange) -> None:
+            status, content_type, body = page()
+            exchange.answer_page(status, [(b"content-type", content_type)], body)
+
+        return answer
+
+    def refuse_body(self, _target: bytes, limit: int) -> Handler:
+        return refusing(TOO_LARGE, f"the body has more than {limit} bytes")
 
 
-async def listen(app: HealthApp, listener: socket.socket) -> asyncio.Server:
-    """Answer on a bound socket, in the running loop."""
-    loop = asyncio.get_running_loop()
-    config = Config(app, ws="none", lifespan="off", log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE_S)
-    config.load()
-    state = ServerState()
-    return await loop.create_server(lambda: HttpToolsProtocol(config, state, {}, loop), sock=listener)
+class HealthPort:
+    """Answers on a bound socket, in the running loop; its `tick` is to be called once a second."""
+
+    def __init__(self, app: HealthApp, limits: Limits) -> None:
+        self._port = Port(app, limits)
+
+    async def listen(self, listener: socket.socket) -> asyncio.Server:
+        self.tick()
+        loop, port = asyncio.get_running_loop(), self._port
+        return await loop.create_server(lambda: Connection(port), sock=listener, backlog=port.limits.backlog)
+
+    def tick(self) -> None:
+        self._port.tick(formatdate(usegmt=True).encode())
 
 
 def _json(status: int, document: object) -> Page:

@@ -2,23 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
 
 from modelserver.asked import Asked
 from modelserver.bodies import Columns
-from modelserver.models import Artifact, Label, Metadata, Scores
+from modelserver.labels import DATATYPES
+from modelserver.models import Artifact, Metadata, Scalar, Scores
 from modelserver.native import PredictionIds
-from modelserver.refusals import MAX_SHOWN
+from modelserver.refusals import LATEST
 from modelserver.scores import Reader
 from modelserver.settings import Settings
+from modelserver.shown import MAX_SHOWN
 from modelserver.tensors import BadInferenceError, Tensor, refuse_endless_numbers, rows_of
 
 LABELS, SHARES, ENDS, IDS = "predict", "predict_proba", "predict_interval", "prediction_id"
+INFER_HEADER = b"inference-header-content-length"
 PAIR = 2
-DATATYPES: dict[type, str] = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
 
 
 class Wanted(msgspec.Struct):
@@ -28,7 +30,7 @@ class Wanted(msgspec.Struct):
 
 class Inference(msgspec.Struct):
     inputs: list[Tensor]
-    id: str | None = None
+    id: Annotated[str, msgspec.Meta(max_length=1024)] | None = None
     outputs: list[Wanted] | None = None
     parameters: dict[str, Any] | None = None
 
@@ -37,7 +39,7 @@ class OutputTensor(msgspec.Struct):
     name: str
     datatype: str
     shape: list[int]
-    data: Sequence[Label]
+    data: Sequence[Scalar]
 
 
 class Inferred(msgspec.Struct, omit_defaults=True):
@@ -49,20 +51,33 @@ class Inferred(msgspec.Struct, omit_defaults=True):
 
 def label_datatype(metadata: Metadata) -> str:
     """Datatype of the predictions; a regression's are FP64."""
+    if metadata.answers is not None:
+        return metadata.answers.datatype
     return DATATYPES[type(metadata.classes[0])] if metadata.classes else "FP64"
+
+
+def label_shape(metadata: Metadata) -> list[int]:
+    """Shape of the predictions; -1 stands for the rows."""
+    outputs = metadata.answers.outputs if metadata.answers else None
+    return [-1] if outputs is None else [-1, outputs]
+
+
+def share_count(metadata: Metadata) -> int | None:
+    """Probabilities of a row; None where there are none."""
+    return metadata.answers.shares if metadata.answers else len(metadata.classes) or None
 
 
 def usual_outputs(metadata: Metadata) -> tuple[str, ...]:
     """Outputs of a request that names none."""
-    if metadata.classes:
+    if share_count(metadata):
         return LABELS, SHARES
     return (LABELS, ENDS) if metadata.interval else (LABELS,)
 
 
-def infer_paths(settings: Settings) -> tuple[str, str]:
+def infer_paths(settings: Settings) -> tuple[str, ...]:
     """Where this pod's model is asked, without and with its version."""
     name, version = quote(settings.name, safe=""), quote(settings.version, safe="")
-    return f"/v2/models/{name}/infer", f"/v2/models/{name}/versions/{version}/infer"
+    return f"/v2/models/{name}/infer", *(f"/v2/models/{name}/versions/{one}/infer" for one in (version, LATEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,8 @@ class Infer:
                 raise BadInferenceError(
                     f"outputs[{number}].name", f'"{name[:MAX_SHOWN]}" is not given; known are {known}'
                 )
+            if name in names[:number]:
+                raise BadInferenceError(f"outputs[{number}].name", f'"{name}" is asked for twice')
         return Asked(rows_of(request.inputs, raw, self._columns), note=Note(request.id, names))
 
     def write(self, asked: Asked, scores: Scores, _: float) -> bytes:
@@ -133,8 +150,11 @@ class Infer:
         if name == ENDS:
             ends = [self._reader.around(scores, row) or () for row in range(count)]
             return OutputTensor(ENDS, "FP64", [count, PAIR], [end for pair in ends for end in pair])
-        labels = [float(one) for one in scores.labels] if self._datatype == "FP64" else scores.labels
-        return OutputTensor(LABELS, self._datatype, [count], labels)
+        first = scores.labels[0]
+        shape = [count, len(first)] if isinstance(first, list) else [count]
+        flat = [one for label in scores.labels for one in (label if isinstance(label, list) else (label,))]
+        labels = [float(one) for one in flat] if self._datatype == "FP64" else flat
+        return OutputTensor(LABELS, self._datatype, shape, labels)
 
 
 class InferWithBytes:

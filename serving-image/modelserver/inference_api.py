@@ -3,20 +3,21 @@
 A name or version that the pod does not serve is a 404 that names the ones it has.
 """
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from modelserver import __version__
-from modelserver.inference import ENDS, LABELS, PAIR, SHARES, infer_paths, label_datatype, usual_outputs
+from modelserver.asked import Reply, Take
+from modelserver.inference import ENDS, LABELS, PAIR, SHARES, label_datatype, label_shape, share_count, usual_outputs
 from modelserver.predict import Predictor
-from modelserver.refusals import MAX_SHOWN
-from modelserver.route import PredictRoute
+from modelserver.refusals import LATEST
+from modelserver.shown import shown
 from modelserver.state import State
 from modelserver.tensors import DTYPES, MATRIX
 
-HEADER = "inference-header-content-length"
 Numbers = list[float] | list[list[float]]
 
 
@@ -138,7 +139,6 @@ def _model_routes(router: APIRouter, state: State) -> None:
 
 
 def _infer_routes(router: APIRouter, predictor: Predictor, state: State) -> None:
-    whole = PredictRoute(predictor.paths()[infer_paths(state.settings)[0]], predictor, state)
     documents: dict[str, Any] = {"response_model": InferAnswer, "responses": RESPONSES, "openapi_extra": EXTRA}
 
     @router.post("/models/{name}/infer", **documents)
@@ -146,26 +146,23 @@ def _infer_routes(router: APIRouter, predictor: Predictor, state: State) -> None
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
         """Predict the rows of the input tensors."""
         _check(state, name, version)
-        length = request.headers.get(HEADER)
-        if length is None:
-            return await respond(whole, request)
-        if not length.isdecimal():
-            raise HTTPException(400, f'{HEADER} is "{length[:MAX_SHOWN]}", not a number of bytes')
-        with_bytes = PredictRoute(predictor.infer_with_bytes(int(length)), predictor, state)
-        return await respond(with_bytes, request)
+        return await respond(predictor.infer, request)
 
 
-async def respond(route: PredictRoute, request: Request) -> Response:
-    status, body = await route.reply(request.scope, request.receive)
+async def respond(take: Take, request: Request) -> Response:
+    """The answer to a request that came here by an unusual name of its path."""
+    answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    take(await request.body(), answered.set_result)
+    status, body = await answered
     return Response(body, status, media_type="application/json")
 
 
 def _check(state: State, name: str, version: str | None) -> None:
     settings = state.settings
     if name != settings.name:
-        raise HTTPException(404, f'this pod serves "{settings.name}", not "{name[:MAX_SHOWN]}"')
-    if version is not None and version != settings.version:
-        raise HTTPException(404, f'this pod serves version "{settings.version}", not "{version[:MAX_SHOWN]}"')
+        raise HTTPException(404, f'this pod serves "{settings.name}", not "{shown(name)}"')
+    if version not in {None, settings.version, LATEST}:
+        raise HTTPException(404, f'this pod serves version "{settings.version}", not "{shown(str(version))}"')
 
 
 def _ready(state: State) -> Response:
@@ -179,10 +176,11 @@ def describe(state: State) -> ModelMetadata:
         raise RuntimeError("no model is loaded yet")
     single = artifact.model.dtype().itemsize == 4  # noqa: PLR2004 - bytes of a float32
     inputs = [TensorMetadata(name="features", datatype="FP32" if single else "FP64", shape=[-1, artifact.width])]
-    outputs = [TensorMetadata(name=LABELS, datatype=label_datatype(artifact.metadata), shape=[-1])]
-    if classes := artifact.metadata.classes:
-        outputs.append(TensorMetadata(name=SHARES, datatype="FP64", shape=[-1, len(classes)]))
-    if ENDS in usual_outputs(artifact.metadata):
+    metadata = artifact.metadata
+    outputs = [TensorMetadata(name=LABELS, datatype=label_datatype(metadata), shape=label_shape(metadata))]
+    if shares := share_count(metadata):
+        outputs.append(TensorMetadata(name=SHARES, datatype="FP64", shape=[-1, shares]))
+    if ENDS in usual_outputs(metadata):
         outputs.append(TensorMetadata(name=ENDS, datatype="FP64", shape=[-1, PAIR]))
     return ModelMetadata(
         name=state.settings.name,

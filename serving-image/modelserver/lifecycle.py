@@ -11,9 +11,10 @@ from typing import Any
 
 import uvloop
 
+from modelserver import limits
 from modelserver.failures import Cause, StartError
 from modelserver.health import Health
-from modelserver.health_app import HealthApp, listen
+from modelserver.health_app import HealthApp, HealthPort
 from modelserver.metrics import Metrics
 from modelserver.serving import MOST, Serving
 from modelserver.settings import Settings
@@ -44,14 +45,15 @@ async def _run(settings: Settings) -> bool:
         loop.add_signal_handler(number, stop.set)
     ended: asyncio.Future[BaseException | None] = loop.create_future()
     health = Health(state)
-    health_server = await listen(HealthApp(health, Metrics(state)), bind(settings.host, settings.health_port))
+    health_port = HealthPort(HealthApp(health, Metrics(state)), limits.of_health_port(settings))
+    health_server = await health_port.listen(bind(settings.host, settings.health_port))
 
     def tell(error: BaseException | None) -> None:
         loop.call_soon_threadsafe(ended.set_result, error)
 
     serving = Serving(state, bind(settings.host, settings.port), tell)
     serving.start()
-    ticking = asyncio.create_task(_tick(health))
+    ticking = asyncio.create_task(_tick(health, health_port))
     done = await _until_the_end(state, serving, stop, ended)
     ticking.cancel()
     health_server.close()
@@ -80,9 +82,10 @@ async def _until_the_end(
     return ended.done()
 
 
-async def _tick(health: Health) -> None:
+async def _tick(health: Health, port: HealthPort) -> None:
     while True:
         health.tick()
+        port.tick()
         await asyncio.sleep(TICK_S)
 
 

@@ -33,8 +33,21 @@ def _inside(name: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+LARGEST = 1e100
+MOST_COUNTED = 2**40
+"""Bounds of what the operator believes of predictions: squares and sums over many pods have to be numbers, too."""
+
+
+def _squarable(value: float) -> float:
+    if abs(value) > LARGEST:
+        raise ValueError(f"{value:g} is beyond {LARGEST:g}")
+    return value
+
+
+Squarable = Annotated[Finite, AfterValidator(_squarable)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-Label = bool | int | Finite | str
+Scalar = bool | int | Finite | str
+Label = Scalar | list[Scalar]
 
 
 class Part(BaseModel):
@@ -99,10 +112,10 @@ class Prediction(Part):
 class Baseline(Part):
     """Predictions of the validation set, one number per row: see `scores`."""
 
-    count: Annotated[Count, Field(gt=0)]
-    mean: Finite
-    sd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    edges: Annotated[tuple[Finite, ...], Field(max_length=MOST_EDGES)] = ()
+    count: Annotated[Count, Field(gt=0, le=MOST_COUNTED)]
+    mean: Squarable
+    sd: Annotated[Squarable, Field(ge=0)]
+    edges: Annotated[tuple[Squarable, ...], Field(max_length=MOST_EDGES)] = ()
     counts: tuple[Count, ...] = ()
 
     @model_validator(mode="after")

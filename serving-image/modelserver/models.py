@@ -10,13 +10,18 @@ from modelserver.failures import Cause, StartError
 from modelserver.outputs import Interval
 from modelserver.ranges import Bound, Usual
 
-Label = int | float | str | bool
+Scalar = int | float | str | bool
+Label = Scalar | list[Scalar]
+"""A list where a model answers several outputs for a row."""
 Rows = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A model's answer: one label per row, and for a classifier one list of probabilities per row."""
+    """A model's answer: one label per row, and for a classifier one list of probabilities per row.
+
+    With several outputs that have classes each, the probabilities of a row are those of all outputs, one after another.
+    """
 
     labels: list[Label]
     probabilities: list[list[float]] | None = None
@@ -70,15 +75,35 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """The shape of a model's answers, as they were when it was tried."""
+
+    datatype: str
+    """Of the predictions, in the words of the v2 protocol: INT64, FP64, BOOL or BYTES."""
+    outputs: int | None = None
+    """Predictions for a row; None where it is one that stands alone."""
+    shares: int | None = None
+    """Probabilities for a row; None where there are none."""
+    parts: tuple[tuple[Scalar, ...], ...] = ()
+    """Classes of each output, where each has probabilities of its own."""
+    names: tuple[Scalar, ...] = ()
+    """What the probabilities are of, where they are of neither the classes nor those of each output."""
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """What an artifact says about its model."""
 
     columns: tuple[str, ...] = ()
     """Names in the model's order; empty when nobody wrote them down."""
-    classes: tuple[Label, ...] = ()
-    """Classes in the order of the probabilities; empty for a regression."""
+    classes: tuple[Scalar, ...] = ()
+    """Classes in the order of the probabilities; empty for a regression, and for several outputs."""
+    answers: Answers | None = None
+    """None where nobody has looked."""
     golden_rows: tuple[tuple[float, ...], ...] = ()
     """Rows that have to pass before the model is ready."""
+    answered: tuple[tuple[float, ...], ...] = ()
+    """Rows that it answered when it was tried; they warm it up where there are no golden ones."""
     warm_up_seconds: float = 0.0
     """The golden rows are run again and again for this long before the model is ready."""
     expected: Expected | None = None
@@ -87,6 +112,8 @@ class Metadata:
     bounds: tuple[Bound, ...] = ()
     """Columns that do not take every number."""
     usual: Usual | None = None
+    version: str | None = None
+    """What an artifact that is no bundle calls itself."""
     origin: Origin | None = None
     """Of a bundle."""
 
@@ -100,6 +127,12 @@ class Artifact:
     """Columns that the model takes."""
     format: str
     metadata: Metadata
+
+
+def is_regression(metadata: Metadata) -> bool:
+    """Whether each row is answered with one number that may have a fraction."""
+    answers = metadata.answers
+    return not metadata.classes and (answers is None or (answers.datatype == "FP64" and answers.outputs is None))
 
 
 def check_columns(artifact: Artifact) -> Artifact:

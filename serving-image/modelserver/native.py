@@ -9,8 +9,8 @@ import msgspec
 from modelserver.asked import Asked
 from modelserver.bodies import MAX_ROWS, BatchBody, Columns, DoubtfulError, PredictBody
 from modelserver.models import Label, Scores
-from modelserver.refusals import explain
-from modelserver.scores import Reader
+from modelserver.refusals import Served, explain
+from modelserver.scores import Reader, Shares
 from modelserver.settings import Settings
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DoubtfulError)
@@ -27,14 +27,14 @@ class Prediction(msgspec.Struct, omit_defaults=True):
     model_version: str
     prediction_id: str
     latency_ms: float
-    probabilities: dict[str, float] | None = None
+    probabilities: Shares | None = None
     interval: Between | None = None
 
 
 class BatchRow(msgspec.Struct, omit_defaults=True):
     prediction: Label
     prediction_id: str
-    probabilities: dict[str, float] | None = None
+    probabilities: Shares | None = None
     interval: Between | None = None
 
 
@@ -63,6 +63,7 @@ class OneRow:
         self._columns = columns
         self._reader = reader
         self._version = settings.version
+        self._served = Served(settings.name, settings.version)
         self._next_id = ids.next
         self._read = msgspec.json.Decoder(PredictBody).decode
         self._write = msgspec.json.Encoder().encode
@@ -70,9 +71,10 @@ class OneRow:
     def understand(self, body: bytes) -> Asked:
         try:
             request = self._read(body)
-            return Asked((self._columns.row(request.features),), request.model_version)
+            self._served.check(request.model_version)
+            return Asked((self._columns.row(request.features),))
         except UNREADABLE:
-            raise explain(body, self._columns, "features") from None
+            raise explain(body, self._columns, "features", self._served) from None
 
     def write(self, _: Asked, scores: Scores, latency_ms: float) -> bytes:
         reader = self._reader
@@ -95,6 +97,7 @@ class ManyRows:
         self._columns = columns
         self._reader = reader
         self._version = settings.version
+        self._served = Served(settings.name, settings.version)
         self._next_id = ids.next
         self._read = msgspec.json.Decoder(BatchBody).decode
         self._write = msgspec.json.Encoder().encode
@@ -102,11 +105,12 @@ class ManyRows:
     def understand(self, body: bytes) -> Asked:
         try:
             request = self._read(body)
+            self._served.check(request.model_version)
             if 1 <= len(request.rows) <= MAX_ROWS:
-                return Asked([self._columns.row(row) for row in request.rows], request.model_version)
+                return Asked([self._columns.row(row) for row in request.rows])
         except UNREADABLE:
             pass
-        raise explain(body, self._columns, "rows")
+        raise explain(body, self._columns, "rows", self._served)
 
     def write(self, _: Asked, scores: Scores, latency_ms: float) -> bytes:
         reader, by_class = self._reader, self._reader.by_class

@@ -4,6 +4,7 @@ Credentials come from the environment, as a Secret named in `server.envFrom` giv
 to be public. An endpoint of one's own (MinIO, Ceph, a proxy) is named by the same variables that AWS's tools read.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
@@ -12,6 +13,7 @@ from modelserver.failures import Cause, StartError
 from modelserver.signatures import Credentials, Signer, Signing
 
 UNRESERVED = "/-_.~"
+REGION = re.compile(r"[a-z0-9-]{1,63}")
 GOOGLE = "https://storage.googleapis.com"
 
 
@@ -37,6 +39,8 @@ def locate(uri: str, environment: Mapping[str, str]) -> Remote:
         endpoint = environment.get("GS_ENDPOINT_URL") or GOOGLE
         return Remote(f"{endpoint.rstrip('/')}/{bucket}/{key}", _signer("GS", "auto", environment))
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+    if not REGION.fullmatch(region):  # it becomes a part of a host's name
+        raise StartError(Cause.BAD_SETTING, f'AWS_REGION is "{region}", no region; write for instance eu-central-1')
     return Remote(f"{_bucket_address(bucket, region, environment)}/{key}", _signer("AWS", region, environment))
 
 

@@ -4,25 +4,37 @@ What the model's metadata_props may say, each as JSON: feature_names, classes, g
 """
 
 import json
+import logging
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from modelserver.failures import Cause, StartError
-from modelserver.models import Artifact, Label, Metadata, Rows, Scores
+from modelserver.labels import UnservableError, classes_of, labels_of, scores_of, shape_of, shares_of
+from modelserver.models import Artifact, Metadata, Rows, Scalar, Scores
+from modelserver.trying import Answer, Numbers, rows_to_try, same_alone, try_out
 
 # Since 1.29 onnxruntime's own builds send usage data unless they are told not to before they are imported.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
 
+logger = logging.getLogger(__name__)
+
 FATAL_ONLY = 4
 DTYPES: dict[str, type[np.floating]] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 MATRIX = 2
+MOST_TRIED = 16
+CLOSE = 1e-3
+"""By how much a probability in single precision may be beyond its ends."""
 
 
 class OnnxModel:
+    """The first output has the labels, the next that holds probabilities, if any, has those."""
+
     def __init__(self, session: ort.InferenceSession) -> None:
         self.dtype = DTYPES[session.get_inputs()[0].type]
         batch = session.get_inputs()[0].shape[0]
@@ -31,18 +43,35 @@ class OnnxModel:
         self._input = session.get_inputs()[0].name
         outputs = session.get_outputs()
         self._outputs = [outputs[0].name]
-        probabilities = next((o for o in outputs[1:] if o.type in DTYPES and len(o.shape) == MATRIX), None)
-        if probabilities is not None:
-            self._outputs.append(probabilities.name)
+        shares = next((one for one in outputs[1:] if _holds_shares(one)), None)
+        self.named: tuple[Scalar, ...] = ()
+        """Names of the probabilities, where the file has them beside each (ZipMap)."""
+        if shares is not None:
+            self._outputs.append(shares.name)
+
+    def leave_out_shares(self) -> None:
+        self._outputs, self.named = self._outputs[:1], ()
+
+    def answer(self, rows: Rows) -> Answer:
+        """Labels and probabilities, as arrays.
+
+        Raises:
+            UnservableError: they are of no kind that is served.
+        """
+        labels, *shares = self._run(self._outputs, {self._input: rows})
+        if isinstance(labels, list):  # a sequence or a map, and no tensor
+            raise UnservableError("the first output is no tensor; export the model with its labels first")
+        if shares and isinstance(shares[0], list):
+            self.named = tuple(sorted(shares[0][0]))
+            return labels_of(labels), np.array([[one[name] for name in self.named] for one in shares[0]])
+        return labels_of(labels), shares_of(shares[0]) if shares else None
 
     def predict(self, rows: Rows) -> Scores:
-        answer = self._run(self._outputs, {self._input: rows})
-        labels: list[Label] = answer[0].ravel().tolist()
-        return Scores(labels, answer[1].tolist() if len(answer) > 1 else None)
+        return scores_of(*self.answer(rows))
 
 
-def load(path: Path) -> Artifact:
-    """Load the model and read its metadata.
+def load(path: Path, known: Sequence[Sequence[float]] = ()) -> Artifact:
+    """Load the model, read its metadata, and try it on rows that it is known to answer.
 
     Raises:
         StartError: the file is broken, or not a model of one matrix of numbers.
@@ -55,7 +84,47 @@ def load(path: Path) -> Artifact:
     except Exception as error:
         raise StartError(Cause.UNREADABLE_MODEL, f"onnxruntime cannot load it: {_first_line(error)}") from error
     metadata = _metadata(session.get_modelmeta().custom_metadata_map)
-    return Artifact(OnnxModel(session), _width(session, metadata), "onnx", metadata)
+    width = _width(session, metadata)
+    model = OnnxModel(session)
+    return Artifact(model, width, "onnx", _tried(model, width, metadata, known))
+
+
+def _holds_shares(output: ort.NodeArg) -> bool:
+    """Probabilities are a matrix, or a map by class for each row; one column is a score, as detectors of outliers have.
+
+    Whether they are probabilities at all is seen when the model is tried.
+    """
+    is_matrix = output.type in DTYPES and len(output.shape) == MATRIX
+    return output.type.startswith("seq(map(") or (is_matrix and output.shape[1] != 1)
+
+
+def _are_shares(shares: Numbers) -> bool:
+    return shares.shape[1] > 1 and bool(((shares > -CLOSE) & (shares < 1 + CLOSE)).all())
+
+
+def _tried(model: OnnxModel, width: int, metadata: Metadata, known: Sequence[Sequence[float]]) -> Metadata:
+    """What the model's answers look like; it is asked about one row at a time where it answers otherwise together."""
+    rows = rows_to_try(known or metadata.golden_rows, width)[:MOST_TRIED].astype(model.dtype)
+    tried = try_out(model.answer, rows[:1] if model.rows_at_once else rows)
+    if tried.shares is not None and not _are_shares(tried.shares):
+        logger.warning("the second output has values that are no probabilities; it is left out of the answers")
+        model.leave_out_shares()
+        tried = replace(tried, shares=None)
+    if not same_alone(model.answer, tried):
+        logger.warning("the model answers rows otherwise alone than together: it is asked for one at a time")
+        model.rows_at_once = 1
+    scores = scores_of(tried.labels, tried.shares)
+    try:
+        answers = shape_of(scores, metadata.classes or model.named or None)
+    except UnservableError as error:
+        raise StartError(Cause.UNREADABLE_MODEL, str(error)) from None
+    classes = classes_of(metadata.classes or model.named or None, scores.labels)
+    if metadata.classes and not classes:
+        raise StartError(
+            Cause.UNREADABLE_MODEL,
+            f"its metadata lists the classes {metadata.classes!s:.100}, and the model answers {scores.labels[0]!s:.50}",
+        )
+    return replace(metadata, classes=classes, answers=answers, answered=tuple(map(tuple, tried.rows[:1].tolist())))
 
 
 def _width(session: ort.InferenceSession, metadata: Metadata) -> int:

@@ -20,10 +20,11 @@ from modelserver.inference import Infer, InferWithBytes, infer_paths
 from modelserver.models import Artifact, Rows, Scores
 from modelserver.native import ManyRows, OneRow, PredictionIds
 from modelserver.ranges import Watch
-from modelserver.refusals import RefusedError, other_version
+from modelserver.refusals import UNPROCESSABLE, OtherVersionError, RefusedError
 from modelserver.request_log import RequestLog
 from modelserver.scores import Reader, check_count, check_finite
 from modelserver.settings import Settings
+from modelserver.shown import shown
 from modelserver.traffic import Flight, Outcome, Traffic
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Waiting:
     shape: Shape
     flight: Flight
     answer: Answer
+    is_ended: bool = False
 
 
 class Predictor:
@@ -68,52 +70,66 @@ class Predictor:
         takes = {**own, **dict.fromkeys(infer_paths(self._settings), self.infer)}
         return {path: self._log.around(path, take) for path, take in takes.items()}
 
-    def one(self, body: bytes, flight: Flight, answer: Answer) -> None:
+    def one(self, body: bytes, answer: Answer) -> None:
         """Take the body of a `/v1/predict`."""
-        self.take(self._one, body, flight, answer)
+        self.take(self._one, body, answer)
 
-    def batch(self, body: bytes, flight: Flight, answer: Answer) -> None:
+    def batch(self, body: bytes, answer: Answer) -> None:
         """Take the body of a `/v1/predict/batch`."""
-        self.take(self._many, body, flight, answer)
+        self.take(self._many, body, answer)
 
-    def infer(self, body: bytes, flight: Flight, answer: Answer) -> None:
+    def infer(self, body: bytes, answer: Answer) -> None:
         """Take the body of a `/v2/models/NAME/infer`."""
-        self.take(self._infer, body, flight, answer)
+        self.take(self._infer, body, answer)
 
     def infer_with_bytes(self, header_bytes: int) -> Take:
         """What takes such a body whose numbers follow its JSON."""
         take = partial(self.take, InferWithBytes(self._infer, header_bytes))
         return self._log.around(infer_paths(self._settings)[0], take)
 
-    def take(self, shape: Shape, body: bytes, flight: Flight, answer: Answer) -> None:
-        """Refuse the body at once, or answer it at the end of this turn of the running loop."""
+    def take(self, shape: Shape, body: bytes, answer: Answer) -> None:
+        """Refuse the body at once, or answer it at the end of this turn of the running loop.
+
+        The one place where a request begins in the counters: whole, so that nothing between here and its end waits for
+        a client. What begins here ends in this call, or in `_take_turn` with all that it takes.
+        """
+        flight = self._traffic.begin()
         try:
             asked = shape.understand(body)
-            if asked.model_version is not None:
-                self._check_version(asked.model_version)
-        except RefusedError as refusal:
-            answer(self.refuse(refusal, flight))
+        except OtherVersionError as elsewhere:
+            self._traffic.forget(flight)
+            answer((elsewhere.status, elsewhere.body))
+            return
+        except Exception as error:  # noqa: BLE001 - what no reader has foreseen is the body's fault, not the model's
+            self._traffic.finish(flight, Outcome.REFUSED)
+            refusal = error if isinstance(error, RefusedError) else self._unforeseen(error)
+            answer((refusal.status, refusal.body))
             return
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._take_turn)
         self._waiting.append(Waiting(asked, shape, flight, answer))
 
-    def refuse(self, refusal: RefusedError, flight: Flight) -> Reply:
-        """Count a refusal, which may come before the body was read, and say it."""
-        self._traffic.finish(flight, Outcome.REFUSED)
-        return refusal.status, refusal.body
+    def refuse(self, refusal: RefusedError, answer: Answer) -> None:
+        """Count a refusal of a request whose body was not read, and say it."""
+        self._traffic.finish(self._traffic.begin(), Outcome.REFUSED)
+        answer((refusal.status, refusal.body))
 
-    def _check_version(self, asked: str) -> None:
-        if asked != self._settings.version:
-            raise other_version(asked, self._settings.name, self._settings.version)
+    def _unforeseen(self, error: Exception) -> RefusedError:
+        self._complain(f"a body could not be read: {type(error).__name__}: {error}")
+        return RefusedError(UNPROCESSABLE, "the body cannot be read")
 
     def _take_turn(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for together in _portions(waiting):
-            # A request that waited too long has been counted as an error and its client is gone: no work for it.
-            alive = [one for one in together if self._in_time(one)]
-            if alive:
-                self._predict(alive)
+        try:
+            for together in _portions(waiting):
+                # A request that waited too long has been counted as an error: no work for it.
+                alive = [one for one in together if self._in_time(one)]
+                if alive:
+                    self._predict(alive)
+        finally:
+            for one in waiting:
+                if not one.is_ended:
+                    self._fail(one, RuntimeError("the server lost the request"))
 
     def _predict(self, together: Sequence[Waiting]) -> None:
         rows = [row for one in together for row in one.asked.rows]
@@ -158,24 +174,37 @@ class Predictor:
         except Exception as error:  # noqa: BLE001 - an answer that cannot be written is the model's error too
             self._fail(one, error)
             return
-        if self._in_time(one):
-            self._traffic.finish(one.flight, Outcome.ANSWERED, values)
-            one.answer((OK, reply))
+        if len(reply) > self._settings.bounds.answer_bytes:
+            most = self._settings.bounds.answer_bytes
+            sentence = f"the answer has {len(reply)} bytes, at most {most} are sent; ask for fewer rows"
+            self._end(one, Outcome.REFUSED, (UNPROCESSABLE, msgspec.json.encode({"detail": sentence})))
+        elif self._in_time(one):
+            self._end(one, Outcome.ANSWERED, (OK, reply), values)
+
+    def _end(self, one: Waiting, outcome: Outcome, reply: Reply, values: Sequence[float] = ()) -> None:
+        """Finish a request in the counters and answer it; what becomes of the answer is nobody's fault here."""
+        if one.is_ended:
+            return
+        one.is_ended = True
+        self._traffic.finish(one.flight, outcome, values)
+        try:
+            one.answer(reply)
+        except Exception:
+            logger.exception("an answer could not be given")
 
     def _in_time(self, one: Waiting) -> bool:
         if self._traffic.clock() - one.flight.started <= self._settings.request_timeout_s:
             return True
-        self._traffic.finish(one.flight, Outcome.FAILED)
         seconds = self._latency_ms(one.flight) / 1000
         sentence = f"the request took {seconds:.1f} s, the limit is {self._settings.request_timeout_s:g} s"
-        one.answer((TIMED_OUT, msgspec.json.encode({"error": "Timeout", "detail": sentence})))
+        self._end(one, Outcome.FAILED, (TIMED_OUT, msgspec.json.encode({"error": "Timeout", "detail": sentence})))
         return False
 
     def _fail(self, one: Waiting, error: Exception) -> None:
-        self._traffic.finish(one.flight, Outcome.FAILED)
-        kind, reason = type(error).__name__, " ".join(str(error).split())[:300]
+        kind, reason = type(error).__name__, shown(" ".join(str(error).split()), 300)
         self._complain(f"the model failed: {kind}: {reason}")
-        one.answer((MODEL_ERROR, msgspec.json.encode({"error": kind, "detail": f"the model failed: {reason}"})))
+        detail = msgspec.json.encode({"error": kind, "detail": f"the model failed: {reason}"})
+        self._end(one, Outcome.FAILED, (MODEL_ERROR, detail))
 
     def _latency_ms(self, flight: Flight) -> float:
         return round((self._traffic.clock() - flight.started) * 1000, 3)

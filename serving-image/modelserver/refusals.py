@@ -5,15 +5,16 @@ Problems have the shape of FastAPI's own 422 (`detail`: a list of {type, loc, ms
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from modelserver.bodies import MAX_ROWS, Columns
+from modelserver.shown import printable, shown
 
 UNPROCESSABLE, NOT_FOUND, TOO_LARGE = 422, 404, 413
 MAX_PROBLEMS = 10
-MAX_SHOWN = 100
-"""Characters of somebody else's text that go into an answer."""
+LATEST = "latest"
 
 Location = tuple[str | int, ...]
 
@@ -26,6 +27,10 @@ class Problem:
     loc: Location
     msg: str
 
+    def told(self) -> dict[str, object]:
+        loc = [printable(part) if isinstance(part, str) else part for part in self.loc]
+        return {"type": self.type, "loc": loc, "msg": printable(self.msg)}
+
 
 class RefusedError(Exception):
     """A 4xx, ready to be sent."""
@@ -33,26 +38,50 @@ class RefusedError(Exception):
     def __init__(self, status: int, detail: str | list[Problem]) -> None:
         super().__init__(status)
         self.status = status
-        shown = detail if isinstance(detail, str) else [asdict(problem) for problem in detail]
-        self.body = json.dumps({"detail": shown}).encode()  # escapes lone surrogates, which msgspec cannot write
+        told = printable(detail) if isinstance(detail, str) else [problem.told() for problem in detail]
+        self.body = json.dumps({"detail": told}).encode()
 
 
-def other_version(asked: str, name: str, version: str) -> RefusedError:
-    return RefusedError(NOT_FOUND, f'this pod serves {name} version "{version}", not "{asked[:MAX_SHOWN]}"')
+class OtherVersionError(RefusedError):
+    """A 404 that says nothing about the model: the request is meant for another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The one version of a model that this pod has."""
+
+    name: str
+    version: str
+
+    def check(self, asked: object) -> None:
+        """Tell requests that are meant for another version; none and "latest" are answered.
+
+        Raises:
+            OtherVersionError: naming the version that is served.
+        """
+        if isinstance(asked, str) and asked not in {self.version, LATEST}:
+            sentence = f'this pod serves {self.name} version "{self.version}", not "{shown(asked)}"'
+            raise OtherVersionError(NOT_FOUND, sentence)
 
 
 def too_large(limit: int) -> RefusedError:
     return RefusedError(TOO_LARGE, f"the body has more than {limit} bytes")
 
 
-def explain(body: bytes, columns: Columns, field: str) -> RefusedError:
-    """Name what is wrong with a body whose rows are under `field` ("features" for one, "rows" for a batch)."""
+def explain(body: bytes, columns: Columns, field: str, served: Served) -> RefusedError:
+    """Name what is wrong with a body whose rows are under `field` ("features" for one, "rows" for a batch).
+
+    Raises:
+        OtherVersionError: it asks for a version that is not served; what it holds is of no interest then.
+    """
     try:
         parsed = json.loads(body)
     except RecursionError:
         return RefusedError(UNPROCESSABLE, [Problem("json_invalid", ("body",), "the JSON is nested too deeply")])
     except ValueError as error:
         return RefusedError(UNPROCESSABLE, [Problem("json_invalid", ("body",), f"the body is not JSON: {error}")])
+    if isinstance(parsed, dict):
+        served.check(parsed.get("model_version"))
     found: list[Problem] = []
     for problem in _problems(parsed, columns, field):
         found.append(problem)
@@ -68,7 +97,7 @@ def _problems(parsed: Any, columns: Columns, field: str) -> Iterator[Problem]:  
     for name in parsed:
         if name not in {field, "model_version"}:
             yield Problem(
-                "extra_forbidden", ("body", name[:MAX_SHOWN]), f"unknown field; known are {field} and model_version"
+                "extra_forbidden", ("body", shown(name)), f"unknown field; known are {field} and model_version"
             )
     if not isinstance(parsed.get("model_version"), str | None):
         yield Problem("string_type", ("body", "model_version"), "has to be a string")
@@ -98,12 +127,12 @@ def _problems_of_row(row: Any, columns: Columns, loc: Location) -> Iterator[Prob
     elif isinstance(row, list):
         if len(row) != columns.width:
             yield Problem("wrong_length", loc, f"the model takes {columns.width} values, not {len(row)}")
-        values = enumerate(row)
+        values = enumerate(islice(row, columns.width))  # what is too long is told already
     else:
         yield Problem("features_type", loc, "has to be a list of numbers or an object of numbers by column")
         return
     for key, value in values:
-        place = (*loc, key[:MAX_SHOWN] if isinstance(key, str) else key)
+        place = (*loc, shown(key) if isinstance(key, str) else key)
         if message := wrong_number(value, columns.largest):
             yield Problem("finite_number", place, message)
         elif message := columns.problem(key, value):
@@ -120,7 +149,7 @@ def _problems_of_names(row: Mapping[str, Any], columns: Columns, loc: Location) 
     known = set(columns.names)
     for name in row:
         if name not in known:
-            yield Problem("extra_forbidden", (*loc, name[:MAX_SHOWN]), "the model has no such column")
+            yield Problem("extra_forbidden", (*loc, shown(name)), "the model has no such column")
 
 
 def wrong_number(value: Any, largest: float) -> str | None:  # noqa: ANN401

@@ -64,7 +64,10 @@ def model_file(uri: str, environment: Mapping[str, str], read: Read) -> Place:
     source = answer.get("artifact_uri")
     if not isinstance(source, str) or not source:
         raise StartError(Cause.DOWNLOAD_FAILED, f"the registry does not say where {uri} is")
-    folder = _place(source, registry)
+    try:
+        folder = _place(source, registry)
+    except ValueError:  # of urlsplit, or of quote: brackets without an address, half a character
+        raise StartError(Cause.DOWNLOAD_FAILED, f"the registry keeps {uri} at {source!r}, no address") from None
     if folder.url.lower().endswith(SERVED):
         return folder
     return _below(folder, _file_of(uri, read(_below(folder, "MLmodel"))))
@@ -118,7 +121,8 @@ def _below(folder: Place, name: str) -> Place:
 def _file_of(uri: str, text: bytes) -> str:
     try:
         described = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError, LookupError, AttributeError, TypeError) as error:
+        # PyYAML's own constructors break on what they do not expect: a 13th month, base 60 with a letter, a deep list
         raise StartError(Cause.UNREADABLE_MODEL, f"the MLmodel of {uri} cannot be read") from error
     flavors = described.get("flavors") if isinstance(described, dict) else None
     known: Mapping[str, Any] = flavors if isinstance(flavors, dict) else {}
@@ -126,7 +130,7 @@ def _file_of(uri: str, text: bytes) -> str:
         name = known[flavor].get(key) if isinstance(known.get(flavor), dict) else None
         if isinstance(name, str) and name:
             return _inside(name, f"the MLmodel of {uri}")
-    said = ", ".join(sorted(map(str, known))) or "none"
+    said = ", ".join(sorted(one for one in known if isinstance(one, str))) or "none"
     raise StartError(
         Cause.UNREADABLE_MODEL, f"{uri} has the flavors {said}; served are {' and '.join(FLAVORS)}, so log it as one"
     )
@@ -134,7 +138,7 @@ def _file_of(uri: str, text: bytes) -> str:
 
 def _inside(name: str, where: str) -> str:
     """A path that stays in its folder."""
-    if name.startswith("/") or ".." in PurePosixPath(name).parts:
+    if name.startswith("/") or ".." in PurePosixPath(name).parts or not name.isprintable():
         raise StartError(Cause.UNREADABLE_MODEL, f"{where} leads out of its folder: {name}")
     return name
 
@@ -142,6 +146,6 @@ def _inside(name: str, where: str) -> str:
 def _json(body: bytes) -> Mapping[str, Any]:
     try:
         answer = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise StartError(Cause.DOWNLOAD_FAILED, "the registry's answer cannot be read") from error
     return answer if isinstance(answer, dict) else {}

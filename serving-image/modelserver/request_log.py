@@ -13,7 +13,6 @@ import msgspec
 
 from modelserver.asked import Answer, Reply, Take
 from modelserver.settings import Settings
-from modelserver.traffic import Flight
 
 logger = logging.getLogger(__name__)
 
@@ -45,23 +44,24 @@ class RequestLog:
         if self._share <= 0:
             return take
 
-        def logged(body: bytes, flight: Flight, answer: Answer) -> None:
+        def logged(body: bytes, answer: Answer) -> None:
             if self._draw() >= self._share:
-                take(body, flight, answer)
+                take(body, answer)
                 return
+            started = self._clock()
 
             def answered(reply: Reply) -> None:
                 answer(reply)
-                self._write(path, body, flight, reply)
+                self._write(path, body, self._clock() - started, reply)
 
-            take(body, flight, answered)
+            take(body, answered)
 
         return logged
 
-    def _write(self, path: str, body: bytes, flight: Flight, reply: Reply) -> None:
+    def _write(self, path: str, body: bytes, seconds: float, reply: Reply) -> None:
         status, answer = reply
         fields: dict[str, Any] = {"path": path, "status": status, **self._model}
-        fields["latency_ms"] = round((self._clock() - flight.started) * 1000, 3)
+        fields["latency_ms"] = round(seconds * 1000, 3)
         if status == OK:
             fields |= _ids(_object(answer))
             fields |= self._values(_object(body)) if self._features else {}

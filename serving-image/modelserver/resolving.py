@@ -74,7 +74,7 @@ def _asked(
             why = f"answers {status}"
             if status < SERVER_ERROR:
                 return status, body
-        except (OSError, http.client.HTTPException) as error:  # URLError and time-outs are OSErrors
+        except (OSError, http.client.HTTPException, ValueError) as error:  # URLError and time-outs are OSErrors
             why = f"cannot be reached: {getattr(error, 'reason', None) or error}"
         if pause is not None:
             sleep(pause)
@@ -98,7 +98,7 @@ def _read(registry: str, named: "re.Match[str]", status: int, answer: Mapping[st
         )
     if status == http.client.OK:
         return _version(registry, named, answer.get("model_version"))
-    if answer.get("error_code") in UNKNOWN:
+    if str(answer.get("error_code")) in UNKNOWN:
         raise StartError(
             Cause.MODEL_NOT_FOUND,
             f'the registry {registry} has no alias "{named["alias"]}" of a model "{named["name"]}"',

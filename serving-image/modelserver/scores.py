@@ -6,9 +6,11 @@ class of two, or the index of the class of more, counted per class for at most 2
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
-from modelserver.models import Label, Metadata, Scores
+from modelserver.models import Metadata, Scalar, Scores
 
+Shares = dict[str, float] | list[dict[str, float]]
 MAX_COUNTED_CLASSES = 20
 BINARY = 2
 
@@ -44,12 +46,18 @@ def check_finite(scores: Scores) -> None:
     for row, label in enumerate(scores.labels):
         if isinstance(label, float) and not math.isfinite(label):
             raise NotFiniteError(f"the model answered {label} for row {row}")
+        if isinstance(label, list) and (wrong := next(filter(_is_endless, label), None)) is not None:
+            raise NotFiniteError(f"the model answered {wrong} for row {row}")
     for row, shares in enumerate(scores.probabilities or ()):
         if not math.isfinite(sum(shares)):
             raise NotFiniteError(f"the model answered a probability that is not finite for row {row}")
 
 
-def prediction_edges(classes: Sequence[Label]) -> tuple[float, ...]:
+def _is_endless(label: Scalar) -> bool:
+    return isinstance(label, float) and not math.isfinite(label)
+
+
+def prediction_edges(classes: Sequence[Scalar]) -> tuple[float, ...]:
     """Edges that put each class of a multi-class model into a bucket of its own: 3 classes -> (.5, 1.5)."""
     if BINARY < len(classes) <= MAX_COUNTED_CLASSES:
         return tuple(i + 0.5 for i in range(len(classes) - 1))
@@ -60,24 +68,37 @@ class Reader:
     """Reads scores for a model with these classes (none for a regression) and perhaps an interval."""
 
     def __init__(self, metadata: Metadata) -> None:
-        self._names = [str(label) for label in metadata.classes]
+        answers = metadata.answers
+        own = metadata.classes or (answers.names if answers else ())
+        self._names = [named(label) for label in own]
+        self._parts = [[named(label) for label in part] for part in (answers.parts if answers else ())]
         self._index = {label: float(i) for i, label in enumerate(metadata.classes)}
         self.interval = metadata.interval
 
     def values(self, scores: Scores) -> list[float]:
-        """One number per row; a label that is no number and has no class counts for nothing."""
+        """One number per row; a label that is no number and has no class counts for nothing, nor do several outputs."""
         shares = scores.probabilities
+        if isinstance(scores.labels[0], list):
+            return []
         if shares is not None and len(shares[0]) == BINARY:
             return [share[1] for share in shares]
         if self._index:
-            return [self._index[label] for label in scores.labels if label in self._index]
-        return [float(label) for label in scores.labels if not isinstance(label, str)]
+            return [
+                self._index[label] for label in scores.labels if not isinstance(label, list) and label in self._index
+            ]
+        return [float(label) for label in scores.labels if not isinstance(label, str | list)]
 
-    def by_class(self, scores: Scores, row: int) -> dict[str, float] | None:
-        """Probabilities of one row by the class's name; None where the model has none."""
+    def by_class(self, scores: Scores, row: int) -> Shares | None:
+        """Probabilities of one row by the class's name, for each output where there are several; None without any."""
         if scores.probabilities is None:
             return None
         shares = scores.probabilities[row]
+        if self._parts:
+            ends = list(accumulate(map(len, self._parts), initial=0))
+            return [
+                dict(zip(names, shares[first:last], strict=True))
+                for names, first, last in zip(self._parts, ends, ends[1:], strict=False)
+            ]
         if len(self._names) != len(shares):
             return {str(i): share for i, share in enumerate(shares)}
         return dict(zip(self._names, shares, strict=True))
@@ -85,4 +106,11 @@ class Reader:
     def around(self, scores: Scores, row: int) -> tuple[float, float] | None:
         """The ends of one row's interval; None where the model has none."""
         label = scores.labels[row]
-        return self.interval.around(label) if self.interval is not None and not isinstance(label, str) else None
+        if self.interval is None or isinstance(label, str | list):
+            return None
+        return self.interval.around(label)
+
+
+def named(label: Scalar) -> str:
+    """A class as a key of a JSON object: truths as JSON writes them."""
+    return str(label).lower() if isinstance(label, bool) else str(label)

@@ -12,22 +12,20 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 import uvloop
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
-from modelserver import bundles, sources
+from modelserver import bundles, limits, sources
 from modelserver.app import App
-from modelserver.connections import LINGER_S, Connection, Door
+from modelserver.bodies import Columns
+from modelserver.connections import LINGER_S, Connection
+from modelserver.models import Artifact
+from modelserver.port import Lifetime, Port
 from modelserver.predict import Predictor
 from modelserver.roomy import with_room
-from modelserver.state import State
+from modelserver.state import Phase, State
 from modelserver.warmup import warm_up
 
 logger = logging.getLogger(__name__)
 
-KEEP_ALIVE_S = 120
-"""Longer than clients keep idle connections: the side that gives up first should be the client's."""
-BACKLOG = 2048
 LOOK_EVERY_S = 0.02
 QUIET, MOST = 0.4, 4.0
 """As parts of the drain: for how long nobody new may have come, and how long it is at most."""
@@ -52,8 +50,8 @@ class Serving(threading.Thread):
 
     def _run(self) -> None:
         try:
-            predictor = self._load()
-            self._loop.run_until_complete(self._serve(predictor))
+            artifact = self._load()
+            self._loop.run_until_complete(self._serve(artifact))
         except BaseException as error:  # noqa: BLE001 - told to the main thread, which ends the process
             self._ended(error)
         else:
@@ -63,40 +61,35 @@ class Serving(threading.Thread):
         """Start the graceful end; from any thread."""
         self._loop.call_soon_threadsafe(self._drain.set)
 
-    def _load(self) -> Predictor:
+    def _load(self) -> Artifact:
         fetched = sources.fetch(self._state.settings)
         artifact = bundles.load(fetched, self._state.settings)
         warm_up(artifact)
         self._state.loaded(fetched, artifact)
-        return Predictor(artifact, self._state.settings, self._state.traffic)
+        return artifact
 
-    async def _serve(self, predictor: Predictor) -> None:
-        port, door = ServerState(), Door(self._state, predictor)
-        server = await self._listen(App(predictor, self._state), port, door)
+    async def _serve(self, artifact: Artifact) -> None:
+        settings, state = self._state.settings, self._state
+        app = App(Predictor(artifact, settings, state.traffic), state)
+        bounds = limits.of_serving_port(settings, Columns.of(artifact))
+        port = Port(app, bounds, Lifetime(), lambda: state.phase is Phase.DRAINING)
+        server = await self._loop.create_server(lambda: Connection(port), sock=self._listener, backlog=bounds.backlog)
         # What is alive now stays: without this a collection that walks it shows as 48 ms in the p99.
         gc.collect()
         gc.freeze()
         gc.enable()  # after what `__main__` has switched off
         self._state.open()
         logger.info("ready: %s", self._state.settings.uri)
-        clock = asyncio.create_task(_every_second(port, door))
+        clock = asyncio.create_task(_every_second(port))
         await self._drain.wait()
-        await self._leave(server, port, door)
+        await self._leave(server, port)
         clock.cancel()
 
-    async def _listen(self, app: App, port: ServerState, door: Door) -> asyncio.AbstractServer:
-        loop = self._loop
-        config = Config(app, ws="none", lifespan="off", log_config=None, access_log=False, date_header=False)
-        config.load()
-        return await loop.create_server(
-            lambda: Connection(config, port, loop, door), sock=self._listener, backlog=BACKLOG
-        )
-
-    async def _leave(self, server: asyncio.AbstractServer, port: ServerState, door: Door) -> None:
+    async def _leave(self, server: asyncio.AbstractServer, port: Port) -> None:
         """Go on answering while endpoints move (each answer ends its connection), then finish, then close the idle."""
         began = self._loop.time()
         drain_s = self._state.settings.drain_s
-        while (left := closes_at(began, door.newest, drain_s) - self._loop.time()) > 0:  # noqa: ASYNC110 - until a time
+        while (left := closes_at(began, port.newest, drain_s) - self._loop.time()) > 0:  # noqa: ASYNC110 - until a time
             await asyncio.sleep(left)
         deadline = self._loop.time() + self._state.settings.request_timeout_s + LINGER_S
         # Behind a slow model clients may still wait to be accepted: closing the listener would reset them.
@@ -104,7 +97,7 @@ class Serving(threading.Thread):
             await asyncio.sleep(LOOK_EVERY_S)
         server.close()
         while port.connections and self._loop.time() < deadline:
-            for connection in _open(port):
+            for connection in list(port.connections):
                 connection.close_idle()
             await asyncio.sleep(LOOK_EVERY_S)
         if cut_off := _busy(port):
@@ -119,19 +112,11 @@ def closes_at(began: float, newest: float, drain_s: float) -> float:
     return min(max(began + drain_s, newest + QUIET * drain_s), began + MOST * drain_s)
 
 
-def _open(port: ServerState) -> list[Connection]:
-    return [connection for connection in port.connections if isinstance(connection, Connection)]
+def _busy(port: Port) -> list[Connection]:
+    return [connection for connection in port.connections if not connection.is_idle]
 
 
-def _busy(port: ServerState) -> list[Connection]:
-    return [connection for connection in _open(port) if not connection.idle]
-
-
-async def _every_second(port: ServerState, door: Door) -> None:
+async def _every_second(port: Port) -> None:
     while True:
-        date = formatdate(usegmt=True).encode()
-        door.date = b"date: %s\r\n" % date
-        port.default_headers = [(b"date", date)]
-        for connection in _open(port):
-            connection.close_quiet(KEEP_ALIVE_S)
+        port.tick(formatdate(usegmt=True).encode())
         await asyncio.sleep(1)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, C
 
 from modelserver.failures import Cause, StartError
 
-GIB = 1024**3
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 
 def _commas(value: object) -> object:
@@ -19,8 +19,44 @@ def _bare_digest(value: str) -> str:
     return value.removeprefix("sha256:").lower()
 
 
-CommaList = BeforeValidator(_commas)
+def _pairs(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = (part.partition("=") for part in value.split(",") if part.strip())
+    return {name.strip(): text.strip() for name, _, text in parts}
+
+
+CommaList, PairList = BeforeValidator(_commas), BeforeValidator(_pairs)
 Digest = Annotated[str, AfterValidator(_bare_digest), Field(pattern=r"^(sha256:)?[0-9a-fA-F]{64}$")]
+
+
+class Bounds(BaseModel):
+    """What one client, and all of them together, may take; the defaults are far above what clients of a model need."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    body_bytes: int | None = Field(None, ge=KIB)
+    """Largest body of a request; by the model's width where left out (`limits`)."""
+    answer_bytes: int = Field(16 * MIB, ge=KIB)
+    """Largest answer; a request for more rows than fit is refused."""
+    head_bytes: int = Field(64 * KIB, ge=KIB)
+    """Request line and headers of one request."""
+    head_lines: int = Field(200, ge=10)
+    """Headers of one request."""
+    connections: int = Field(4096, ge=1)
+    """Of the serving port; beyond, the oldest one that waits for nothing makes room."""
+    pipelined: int = Field(64, ge=1)
+    """Requests on one connection that wait for the answers before theirs."""
+    held_bytes: int = Field(64 * MIB, ge=MIB)
+    """Requests that are half received and answers that are not taken, of all connections together."""
+    head_seconds: float = Field(20.0, gt=0)
+    """For the head of a request, from its first byte on."""
+    body_seconds: float = Field(60.0, gt=0)
+    """For a whole request, from its first byte on."""
+    idle_seconds: float = Field(120.0, gt=0)
+    """Without a request; longer than clients keep idle connections: the side that gives up first should be theirs."""
+    answer_seconds: float = Field(60.0, gt=0)
+    """For a client to take its answer."""
 
 
 class Settings(BaseModel):
@@ -62,6 +98,9 @@ class Settings(BaseModel):
     """Columns whose values are logged with them, or "*" for all; no value is logged where it is left out."""
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", validation_alias="MODEL_LOG_LEVEL")
 
+    bounds: Annotated[Bounds, PairList] = Field(Bounds(), validation_alias="MODEL_LIMITS")
+    """What a client may take: name=value, with commas."""
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read the settings; a variable that is set but empty counts as absent.
@@ -80,4 +119,5 @@ def _first_problem(error: ValidationError) -> str:
     variable = problem["loc"][0]
     if problem["type"] == "missing":
         return f"{variable} is not set; it has to name the model, for instance MODEL_URI=/models/model.onnx"
-    return f'{variable} is "{problem["input"]}": {problem["msg"]}'
+    part = f": {problem['loc'][1]}" if len(problem["loc"]) > 1 and isinstance(problem["loc"][1], str) else ""
+    return f'{variable}{part} is "{problem["input"]}": {problem["msg"]}'

@@ -1,80 +1,70 @@
 """scikit-learn models from skops files, and from pickles where those are trusted.
 
-The file holds an estimator, or a dictionary {model, feature_columns, golden_rows, warmup_seconds} around one.
+The file holds an estimator, or a dictionary around one (`artefacts`); `estimators` makes a model of it.
 """
 
-import warnings
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from modelserver.artefacts import whole
+from modelserver.estimators import SklearnModel
 from modelserver.failures import Cause, StartError
-from modelserver.forests import Numbers, trees_of
-from modelserver.models import Artifact, Label, Metadata, Rows, Scores
+from modelserver.models import Artifact, Metadata
+from modelserver.trusted import foreign
+
+logger = logging.getLogger(__name__)
+
+Known = Sequence[Sequence[float]]
+"""Rows that the model is known to answer."""
 
 
-class SklearnModel:
-    dtype: type[np.floating] = np.float64
-    rows_at_once: int | None = None
+def load_skops(path: Path, trusted: Sequence[str], known: Known = ()) -> Artifact:
+    """Load a skops file; types that are not scikit-learn's own have to be named in `trusted`.
 
-    def __init__(self, estimator: Any) -> None:  # noqa: ANN401 - scikit-learn has no types
-        self._classes: list[Label] = _classes(estimator)
-        self._probabilities = getattr(estimator, "predict_proba", None) if self._classes else None
-        self._values = estimator.predict
-        self._quicken(estimator)
-
-    def predict(self, rows: Rows) -> Scores:
-        if self._probabilities is None:
-            return Scores(self._values(rows).tolist())
-        probabilities = self._probabilities(rows)
-        labels = [self._classes[i] for i in probabilities.argmax(axis=1)]
-        return Scores(labels, probabilities.tolist())
-
-    def _quicken(self, estimator: Any) -> None:  # noqa: ANN401
-        """Ask the trees of a forest, alone or at the end of a pipeline, in a quicker way where there is one."""
-        steps = getattr(estimator, "steps", None)
-        trees = trees_of(steps[-1][1] if steps else estimator)
-        if trees is None:
-            return
-        before = estimator[:-1].transform if steps and len(steps) > 1 else None
-
-        def ask(rows: Rows) -> Numbers:
-            return trees.mean(before(rows) if before else rows)
-
-        if self._probabilities is None:
-            self._values = ask
-        else:
-            self._probabilities = ask
+    Raises:
+        StartError: see `read_skops` and `artifact`.
+    """
+    return artifact(read_skops(path, trusted), "skops", known)
 
 
-def load_skops(path: Path, trusted: Sequence[str]) -> Artifact:
-    """Load a skops file; types that skops does not know by itself have to be named in `trusted`.
+def load_pickle(path: Path, known: Known = ()) -> Artifact:
+    """Load a joblib or pickle file, which runs whatever code is in it.
+
+    Raises:
+        StartError: see `read_pickle` and `artifact`.
+    """
+    return artifact(read_pickle(path), "pickle", known)
+
+
+def read_skops(path: Path, trusted: Sequence[str]) -> Any:  # noqa: ANN401 - whatever is in the file
+    """What a skops file holds.
 
     Raises:
         StartError: the file is broken, needs a missing module, or holds a type that is not trusted.
     """
     import skops.io  # noqa: PLC0415 - an ONNX model must not pay for it
-    from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415
 
     try:
-        return _artifact(skops.io.load(path, trusted=list(trusted)), "skops")
-    except UntrustedTypesFoundException as error:
-        raise StartError(
-            Cause.UNTRUSTED_MODEL,
-            f"{_one_line(error)} Name them in spec.model.trust only if you know who made the file",
-        ) from error
+        found = skops.io.get_untrusted_types(file=path)
+        unknown = [name for name in foreign(found) if name not in trusted]
+        loaded = skops.io.load(path, trusted=found) if not unknown else None
     except ImportError as error:
         raise _missing(error) from error
-    except StartError:
-        raise
     except Exception as error:
         raise StartError(Cause.UNREADABLE_MODEL, f"skops cannot load it: {_one_line(error)}") from error
+    if unknown:
+        raise StartError(
+            Cause.UNTRUSTED_MODEL,
+            f"it holds types that are not scikit-learn's own: {', '.join(unknown)}. Name them in spec.model.trust only "
+            "if you know who made the file",
+        )
+    return loaded
 
 
-def load_pickle(path: Path) -> Artifact:
-    """Load a joblib or pickle file, which runs whatever code is in it.
+def read_pickle(path: Path) -> Any:  # noqa: ANN401
+    """What a joblib or pickle file holds; whatever code is in it runs.
 
     Raises:
         StartError: the file is broken or needs a missing module.
@@ -82,39 +72,39 @@ def load_pickle(path: Path) -> Artifact:
     import joblib  # noqa: PLC0415
 
     try:
-        return _artifact(joblib.load(path), "pickle")
+        return joblib.load(path)
     except ImportError as error:
         raise _missing(error) from error
-    except StartError:
-        raise
     except Exception as error:
         raise StartError(Cause.UNREADABLE_MODEL, f"joblib cannot load it: {_one_line(error)}") from error
 
 
-def _artifact(loaded: Any, kind: str) -> Artifact:  # noqa: ANN401
-    import sklearn  # noqa: PLC0415 - loaded with the estimator already
+def artifact(loaded: Any, kind: str, known: Known) -> Artifact:  # noqa: ANN401 - whatever was in the file
+    """What a loaded file is to the server.
 
-    wrapped: Mapping[str, Any] = loaded if isinstance(loaded, Mapping) else {"model": loaded}
-    estimator = wrapped.get("model")
-    if not hasattr(estimator, "predict"):
-        raise StartError(Cause.UNREADABLE_MODEL, "the file holds no fitted estimator, nor a dictionary with a model")
-    width = getattr(estimator, "n_features_in_", None)
-    if width is None:
-        raise StartError(Cause.UNREADABLE_MODEL, "the estimator is not fitted: it has no n_features_in_")
-    own = tuple(map(str, getattr(estimator, "feature_names_in_", ())))
-    columns = tuple(map(str, wrapped.get("feature_columns", own)))
-    _check_names(columns, own)
+    Raises:
+        StartError: it holds nothing that is served just as its notebook answers.
+    """
+    held = whole(loaded)
+    if held.describing:
+        logger.info("the artefact also says of itself, which changes no answer: %s", ", ".join(held.describing))
+    if held.width is None:
+        raise StartError(
+            Cause.UNREADABLE_MODEL,
+            "the estimator is not fitted: it has no n_features_in_, and no feature_columns are listed",
+        )
+    _check_names(held.columns, held.names)
+    model = SklearnModel(held, known or held.golden_rows)
     metadata = Metadata(
-        columns=columns,
-        classes=tuple(_classes(estimator)),
-        golden_rows=tuple(tuple(map(float, row)) for row in wrapped.get("golden_rows", ())),
-        warm_up_seconds=float(wrapped.get("warmup_seconds", 0.0)),
+        columns=held.columns or held.names,
+        classes=model.classes,
+        answers=model.answers,
+        golden_rows=held.golden_rows,
+        answered=tuple(map(tuple, model.tried.rows[:1].tolist())),
+        warm_up_seconds=held.warm_up_seconds,
+        version=held.version,
     )
-    # Rows have been found finite, each number by itself, when their request was read.
-    sklearn.set_config(assume_finite=True)
-    # Rows come as arrays in the order of the names, which scikit-learn would point out for every request.
-    warnings.filterwarnings("ignore", message="X does not have valid feature names")
-    return Artifact(SklearnModel(estimator), int(width), kind, metadata)
+    return Artifact(model, held.width, kind, metadata)
 
 
 def _check_names(listed: Sequence[str], own: Sequence[str]) -> None:
@@ -125,11 +115,6 @@ def _check_names(listed: Sequence[str], own: Sequence[str]) -> None:
                 Cause.FEATURE_MISMATCH,
                 f'column {number} is "{name[:50]}" in the artifact and "{other[:50]}" in its estimator',
             )
-
-
-def _classes(estimator: Any) -> list[Label]:  # noqa: ANN401
-    classes = getattr(estimator, "classes_", None)
-    return [] if classes is None else np.asarray(classes).tolist()
 
 
 def _missing(error: ImportError) -> StartError:

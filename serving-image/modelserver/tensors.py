@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 
 from modelserver.bodies import MAX_ROWS, Columns, Row
-from modelserver.refusals import MAX_SHOWN, RefusedError, wrong_number
+from modelserver.refusals import RefusedError, wrong_number
+from modelserver.shown import MAX_SHOWN, printable
 
 BAD_REQUEST = 400
 DTYPES = {
@@ -41,7 +42,7 @@ class BadInferenceError(RefusedError):
 
     def __init__(self, place: str, message: str) -> None:
         super().__init__(BAD_REQUEST, "")
-        self.body = msgspec.json.encode({"error": f"{place}: {message}".encode("utf-8", "replace").decode()})
+        self.body = msgspec.json.encode({"error": printable(f"{place}: {message}")})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Before the model is ready: its golden rows pass, or a row of zeros where it has none.
+"""Before the model is ready: its golden rows pass, or a row that it has answered before where it has none.
 
 A row passes when its answer is finite and, where a bundle says what it was, still the same within a tolerance.
 
@@ -16,7 +16,7 @@ import numpy as np
 from modelserver import golden
 from modelserver.failures import Cause, StartError
 from modelserver.models import Artifact
-from modelserver.scores import NotFiniteError, check_finite
+from modelserver.scores import NotFiniteError, check_count, check_finite
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def warm_up(artifact: Artifact, clock: Time | None = None) -> None:
         StartError: a row raises, or gives an answer that is not finite or not the one that is expected.
     """
     clock = clock or Time()
-    rows = artifact.metadata.golden_rows or ((0.0,) * artifact.width,)
+    rows = artifact.metadata.golden_rows or artifact.metadata.answered or ((0.0,) * artifact.width,)
     started, rounds = clock.now(), 0
     while True:
         for number, row in enumerate(rows):
@@ -54,6 +54,7 @@ def warm_up(artifact: Artifact, clock: Time | None = None) -> None:
 def _check(artifact: Artifact, number: int, row: tuple[float, ...]) -> None:
     try:
         scores = artifact.model.predict(np.array([row], dtype=artifact.model.dtype))
+        check_count(scores, 1)
         check_finite(scores)
     except NotFiniteError as error:
         raise StartError(Cause.WARM_UP_FAILED, f"golden row {number}: {error}") from None

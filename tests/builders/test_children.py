@@ -1,5 +1,6 @@
 """Services, disruption budget and autoscaler, and what all children take over from the rollout."""
 
+import pytest
 from builders.values import SELECTOR, rollout
 
 from modelrollout import names
@@ -7,6 +8,7 @@ from modelrollout.builders.autoscaler import autoscaler
 from modelrollout.builders.disruption_budget import disruption_budget
 from modelrollout.builders.manifests import applied_hash, is_applied, repaired_metadata
 from modelrollout.builders.service import preview_service, service
+from modelrollout.core.facts import Exposure
 
 OURS = {
     "app.kubernetes.io/name": "churn",
@@ -34,6 +36,42 @@ def test_the_preview_is_never_open_to_the_outside() -> None:
     made = preview_service(rollout({"service": {"type": "LoadBalancer"}}), SELECTOR)
 
     assert (made["metadata"]["name"], made["spec"]["type"]) == ("churn-preview", "ClusterIP")
+
+
+def test_a_service_gets_none_of_the_rollouts_annotations_that_is_not_allowed() -> None:
+    given = {"external-dns.alpha.kubernetes.io/hostname": "shop.example.com", "prometheus.io/scrape": "true"}
+    parent = rollout(annotations=given, exposure=Exposure(("ClusterIP",), ("prometheus.io/*",)))
+
+    for made in (service(parent, SELECTOR), preview_service(parent, SELECTOR)):
+        assert made["metadata"]["annotations"].keys() == {
+            "prometheus.io/scrape", names.APPLIED_ANNOTATION, names.PASSED_ON_ANNOTATION,
+        }  # fmt: skip
+
+
+def test_a_service_gets_none_of_the_rollouts_labels_that_a_tool_may_open_it_by() -> None:
+    given = {"mirror.linkerd.io/exported": "true", "team": "growth", "app.kubernetes.io/part-of": "shop", "a/b": "c"}
+    parent = rollout(labels=given, exposure=Exposure(("ClusterIP",), ("a/*",)))
+
+    for made in (service(parent, SELECTOR), preview_service(parent, SELECTOR)):
+        assert made["metadata"]["labels"] == OURS | {"team": "growth", "app.kubernetes.io/part-of": "shop", "a/b": "c"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "key", "allows"),
+    [
+        ("*", "anything", True),
+        ("a/b", "a/b", True),
+        ("a/b", "a/bc", False),
+        ("a/*", "a/b", True),
+        ("a/*", "aa/b", False),
+        ("a/*", "x.a/b", False),
+        ("a/*", "a", False),
+        ("team", "team", True),
+        ("", "team", False),
+    ],
+)
+def test_an_annotation_is_allowed_by_its_key_its_domain_or_all(allowed: str, key: str, allows: bool) -> None:  # noqa: FBT001
+    assert Exposure(annotations=(allowed,)).allows(key) is allows
 
 
 def test_the_disruption_budget_lets_one_pod_go_at_a_time() -> None:
@@ -67,6 +105,17 @@ def test_the_autoscaler_scales_the_rollout_and_never_a_deployment() -> None:
         ],
         "behavior": behavior,
     }
+
+
+@pytest.mark.parametrize("behavior", [None, {"scaleDown": {"stabilizationWindowSeconds": 60}}])
+def test_the_autoscaler_takes_no_pods_while_traffic_moves(behavior: dict[str, dict[str, int]] | None) -> None:
+    asked = {"minReplicas": 3, "maxReplicas": 20, "targetCPUUtilization": 70, "behavior": behavior}
+
+    made = autoscaler(rollout({"autoscaling": asked}), shrinks=False)
+
+    assert made is not None
+    down = (behavior or {}).get("scaleDown", {})
+    assert made["spec"]["behavior"] == {"scaleDown": down | {"selectPolicy": "Disabled"}}
 
 
 def test_labels_and_annotations_are_passed_on_but_not_those_of_tools() -> None:

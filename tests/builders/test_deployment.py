@@ -62,6 +62,7 @@ def test_a_revision_without_wishes_becomes_this_deployment() -> None:
     assert pod == {
         "volumes": [{"name": "tmp", "emptyDir": {}}],
         "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "terminationGracePeriodSeconds": 40,
     }
@@ -70,11 +71,26 @@ def test_a_revision_without_wishes_becomes_this_deployment() -> None:
         "image": "modelserver:1",
         "imagePullPolicy": "IfNotPresent",
         "env": [
-            {"name": "MODEL_URI", "value": "https://models.example/churn/2.1.0/model.skops"},
-            {"name": "MODEL_NAME", "value": "churn"},
-            {"name": "MODEL_VERSION", "value": "2.1.0"},
-            {"name": "MODEL_REVISION", "value": "7f3a9c21"},
+            {"name": "MODEL_CACHE_DIR", "value": ""},
+            {"name": "MODEL_HEALTH_PORT", "value": "8081"},
+            {"name": "MODEL_HOST", "value": ""},
             {"name": "MODEL_LATENCY_EDGES_MS", "value": "500"},
+            {"name": "MODEL_NAME", "value": "churn"},
+            {"name": "MODEL_PATH", "value": ""},
+            {"name": "MODEL_PORT", "value": "8080"},
+            {"name": "MODEL_REGISTRY", "value": ""},
+            {"name": "MODEL_REVISION", "value": "7f3a9c21"},
+            {"name": "MODEL_SHA256", "value": ""},
+            {"name": "MODEL_STRICT_VERSIONS", "value": ""},
+            {"name": "MODEL_TERMINATION_LOG", "value": ""},
+            {"name": "MODEL_TRUST", "value": ""},
+            {"name": "MODEL_URI", "value": "https://models.example/churn/2.1.0/model.skops"},
+            {"name": "MODEL_VERSION", "value": "2.1.0"},
+            {"name": "MODEL_DRAIN_SECONDS", "value": ""},
+            {"name": "MODEL_LIMITS", "value": ""},
+            {"name": "MODEL_LOG_LEVEL", "value": ""},
+            {"name": "MODEL_MAX_BYTES", "value": ""},
+            {"name": "MODEL_REQUEST_TIMEOUT", "value": ""},
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             {"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
         ],
@@ -88,6 +104,7 @@ def test_a_revision_without_wishes_becomes_this_deployment() -> None:
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
+            "runAsGroup": 65532,
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "startupProbe": probe("/ready", 1, 1, 300),
@@ -120,7 +137,7 @@ def test_every_latency_limit_is_an_exact_edge_in_ascending_order() -> None:
 def test_a_revision_can_be_built_again_while_the_spec_cannot_be_read() -> None:
     made = deployment(rollout(spec=None, invalid="no"), source(), 1)
 
-    assert "MODEL_LATENCY_EDGES_MS" not in env_of(made)
+    assert env_of(made)["MODEL_LATENCY_EDGES_MS"] == ""
 
 
 def test_what_the_user_wrote_under_server_replaces_the_defaults() -> None:
@@ -175,7 +192,7 @@ def test_every_name_fits(name: str) -> None:
 def test_a_model_of_a_registry_comes_with_the_registrys_address() -> None:
     made = deployment(rollout(), source(registry="https://mlflow.example.com"), 1)
     assert env_of(made)["MODEL_REGISTRY"] == "https://mlflow.example.com"
-    assert "MODEL_REGISTRY" not in env_of(deployment(rollout(), source(), 1))
+    assert env_of(deployment(rollout(), source(), 1))["MODEL_REGISTRY"] == ""
 
 
 def test_a_volume_called_model_cache_is_where_artefacts_are_kept() -> None:
@@ -187,4 +204,30 @@ def test_a_volume_called_model_cache_is_where_artefacts_are_kept() -> None:
     template = {"spec": {"containers": [{"name": "server", "volumeMounts": mounts}], "volumes": volumes}}
     made = deployment(rollout(), source(server={"podTemplate": template}), 1)
     assert env_of(made)["MODEL_CACHE_DIR"] == "/var/cache/models"
-    assert "MODEL_CACHE_DIR" not in env_of(deployment(rollout(), source(), 1))
+    assert env_of(deployment(rollout(), source(), 1))["MODEL_CACHE_DIR"] == ""
+
+
+def test_a_variable_that_tunes_the_server_takes_the_place_of_ours() -> None:
+    tuned = {"name": "MODEL_MAX_BYTES", "value": "9000000000"}
+    made = deployment(rollout(), source(server={"env": [tuned]}), 1)
+    assert [one for one in server_of(made)["env"] if one["name"] == "MODEL_MAX_BYTES"] == [tuned]
+
+
+@pytest.mark.parametrize(
+    ("uri", "written"),
+    [
+        ("https://models.example.com/$(DB_PASSWORD)", "https://models.example.com/$$(DB_PASSWORD)"),
+        ("file:///models/$$(X)$", "file:///models/$$$$(X)$$"),
+    ],
+)
+def test_an_address_is_what_it_says_and_no_other_variables_value(uri: str, written: str) -> None:
+    assert env_of(deployment(rollout(), source(model=MODEL | {"uri": uri}), 1))["MODEL_URI"] == written
+
+
+def test_pods_get_an_accounts_token_where_their_template_asks_for_one_alone() -> None:
+    asking = {"podTemplate": {"spec": {"automountServiceAccountToken": True, "serviceAccountName": "payments"}}}
+    naming = {"podTemplate": {"spec": {"serviceAccountName": "payments"}}}
+
+    for server, mounted in (({}, False), (naming, False), (asking, True)):
+        made = deployment(rollout(), source(server=server), 1)
+        assert made["spec"]["template"]["spec"]["automountServiceAccountToken"] is mounted

@@ -6,6 +6,7 @@ import pytest
 from builders.values import rollout
 
 from modelrollout.builders.problems import MAX_RECORD_BYTES, problems
+from modelrollout.core.facts import Exposure
 
 
 def test_a_plain_spec_has_none() -> None:
@@ -50,7 +51,8 @@ def _autoscaling(target: str) -> dict[str, Any]:
         pytest.param(
             {"server": {"env": [{"name": "MODEL_URI", "value": "x"}]}},
             "spec.server.env sets the variable MODEL_URI; choose another name: MODEL_*, POD_NAME and POD_UID are set "
-            "by the operator",
+            "by the operator, and of MODEL_* only MODEL_DRAIN_SECONDS, MODEL_LIMITS, MODEL_LOG_LEVEL, MODEL_MAX_BYTES, "
+            "MODEL_REQUEST_TIMEOUT may be set here",
             id="the operator's variable",
         ),
         pytest.param(
@@ -98,3 +100,29 @@ def test_a_spec_that_no_annotation_holds_is_refused() -> None:
     long = [{"name": "A", "value": "x" * MAX_RECORD_BYTES}]
 
     assert problems(rollout({"server": {"env": long}})).endswith("move data to a ConfigMap")
+
+
+CLOSED = Exposure(("ClusterIP",), ("prometheus.io/*",))
+
+
+@pytest.mark.parametrize(
+    ("service", "sentence"),
+    [
+        pytest.param(
+            {"type": "NodePort"},
+            "spec.service.type is NodePort, and this installation allows ClusterIP; write ClusterIP, or have an "
+            "administrator add NodePort to the chart's services.types",
+            id="type",
+        ),
+        pytest.param(
+            {"annotations": {"external-dns.alpha.kubernetes.io/hostname": "x", "prometheus.io/scrape": "true"}},
+            "spec.service.annotations sets external-dns.alpha.kubernetes.io/hostname, and this installation allows "
+            "prometheus.io/*; leave it out, or have an administrator add it to the chart's services.annotations",
+            id="annotation",
+        ),
+        pytest.param({"type": "ClusterIP", "annotations": {"prometheus.io/scrape": "true"}}, "", id="allowed"),
+    ],
+)
+def test_a_service_is_no_more_open_than_the_installation_allows(service: dict[str, Any], sentence: str) -> None:
+    assert problems(rollout({"service": service}, exposure=CLOSED)) == sentence
+    assert problems(rollout({"service": service})) == ""

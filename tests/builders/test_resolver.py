@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from builders.values import env_of, rollout, server_of
 
+from modelrollout.api import reserved
 from modelrollout.builders.pod_template import ForbiddenTemplate
 from modelrollout.builders.resolver import resolver
 
@@ -43,7 +44,15 @@ def test_its_pod_is_known_as_the_rollouts_and_never_as_one_of_a_revision() -> No
 def test_it_asks_with_the_image_of_the_operator_whatever_serves() -> None:
     server = server_of(made(image="shop/own-server:3"))
     assert (server["image"], server["args"]) == (IMAGE, ["resolve"])
-    assert env_of(made()) == {"MODEL_URI": "models:/churn@champion", "MODEL_REGISTRY": "https://mlflow.shop.svc"}
+    assert {name: value for name, value in env_of(made()).items() if value} == {
+        "MODEL_URI": "models:/churn@champion",
+        "MODEL_REGISTRY": "https://mlflow.shop.svc",
+    }
+
+
+def test_no_service_and_no_config_map_says_what_it_asks() -> None:
+    assert pod()["spec"]["enableServiceLinks"] is False
+    assert set(reserved.ENV_SET) <= env_of(made()).keys()
 
 
 def test_it_has_the_credentials_that_the_pods_have() -> None:
@@ -62,6 +71,7 @@ def test_it_runs_under_the_rollouts_account_and_passes_the_restricted_standard()
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
         "readOnlyRootFilesystem": True,
+        "runAsGroup": 65532,
     }
 
 

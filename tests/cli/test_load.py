@@ -83,6 +83,16 @@ def test_nobody_there_is_a_miss_even_without_objectives() -> None:
     assert (code, result["outcomes"], result["missed"]) == (1, {"no connection": 20}, ["nothing was answered"])
 
 
+def test_a_server_that_is_gone_ends_the_load_with_a_sentence_and_its_own_exit_code() -> None:
+    words = ("--rps", "200", "--seconds", "60", "--features", "[1.0]", "--gone-after", "0.1", "-o", "json")
+    found = run("load", "--url", "http://127.0.0.1:1", *words)
+
+    assert found.exit_code == 3
+    assert json.loads(found.stdout)["requests"] < 12_000
+    assert found.stderr.startswith("error: 127.0.0.1:1 has taken no connection for 0 s (")
+    assert found.stderr.endswith("; no more requests are sent\n")
+
+
 def test_an_objective_on_latency_is_kept_or_missed() -> None:
     with serving(good) as (url, _):
         kept, missed = load(url, "--max-p95-ms", "60000"), load(url, "--max-p95-ms", "0.0001")

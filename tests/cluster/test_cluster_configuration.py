@@ -8,32 +8,30 @@ from pathlib import Path
 import pytest
 
 from localcluster import configs, parts
-from localcluster.certificates import API_NAMES, CERTIFICATES, make_certificates
+from localcluster.certificates import API_NAMES, CERTIFICATES, make_certificates, remove_half_made
 from localcluster.cluster_objects import bootstrap_objects
 from localcluster.health import ready_since
 from localcluster.places import NodePlaces, find_places
-from localcluster.processes import Part
 from localcluster.shell import run
 
 NODE = NodePlaces(Path("/state/node"))
 PROGRAMS = Path("/programs")
 
 
-def every_part() -> list[Part]:
-    with_programs = (
-        parts.apiserver,
-        parts.controller_manager,
-        parts.scheduler,
-        parts.kubelet,
-        parts.proxy,
-        parts.coredns,
-    )
-    return [parts.etcd(NODE), parts.containerd(NODE), *(make(NODE, PROGRAMS) for make in with_programs)]
-
-
 def test_every_part_is_known_by_the_name_of_its_program() -> None:
-    made = {part.name: Path(part.argv[0]).name for part in every_part()}
+    made = {part.name: Path(part.argv[0]).name for part in parts.every_part(NODE, PROGRAMS, PROGRAMS)}
     assert made == {name: name for name in parts.every_name()}
+
+
+def test_etcd_answers_those_alone_who_hold_a_certificate_of_its_own_authority() -> None:
+    argv = parts.etcd(NODE).argv
+    for side in ("", "peer-"):
+        assert {f"--{side}client-cert-auth", f"--{side}trusted-ca-file=/state/node/pki/etcd-ca.crt"} <= set(argv)
+    urls = [word for word in argv if "://" in word]
+    assert len(urls) == 5
+    assert all("=https://127.0.0.1:" in word.replace("default=", "") for word in urls)
+    trusted = [certificate.name for certificate in CERTIFICATES if certificate.authority == "etcd-ca"]
+    assert trusted == ["etcd", "etcd-client"]
 
 
 def test_nothing_listens_beyond_this_machine() -> None:
@@ -110,9 +108,36 @@ def test_the_api_servers_certificate_names_every_address_it_is_called_by() -> No
 def test_certificates_pass_the_strict_check_of_newer_pythons(tmp_path: Path) -> None:
     pki = tmp_path / "pki"
     make_certificates(pki)
-    files = [pki / f"{certificate.name}.crt" for certificate in CERTIFICATES]
-    told = run(["openssl", "verify", "-x509_strict", "-CAfile", pki / "ca.crt", *files])
-    assert told.splitlines() == [f"{file}: OK" for file in files]
+    for authority in ("ca", "etcd-ca"):
+        files = [pki / f"{certificate.name}.crt" for certificate in CERTIFICATES if certificate.authority == authority]
+        told = run(["openssl", "verify", "-x509_strict", "-CAfile", pki / f"{authority}.crt", *files])
+        assert told.splitlines() == [f"{file}: OK" for file in files]
+
+
+def test_every_key_and_its_folder_are_for_the_owners_eyes_only(tmp_path: Path) -> None:
+    pki = tmp_path / "pki"
+    make_certificates(pki)
+    assert pki.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in pki.glob("*.key")} == {0o600}
+
+
+def test_what_an_earlier_version_lacked_is_made_and_the_rest_stays(tmp_path: Path) -> None:
+    pki = tmp_path / "pki"
+    make_certificates(pki)
+    before = {file.name: file.read_bytes() for file in pki.glob("*.crt")}
+    for ending in ("key", "crt"):
+        (pki / f"etcd-ca.{ending}").unlink()
+    for name in ("etcd", "etcd-client"):
+        (pki / f"{name}.crt").unlink()
+    (pki / "fresh-left-by-a-kill").mkdir()
+    remove_half_made(pki)
+    make_certificates(pki)
+
+    after = {file.name: file.read_bytes() for file in pki.glob("*.crt")}
+    assert set(after) == set(before)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"etcd-ca.crt", "etcd.crt", "etcd-client.crt"}
+    assert not list(pki.glob("fresh-*"))
 
 
 def test_dns_is_a_service_at_the_address_that_pods_are_given() -> None:

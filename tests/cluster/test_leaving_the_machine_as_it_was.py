@@ -31,6 +31,15 @@ def test_the_first_value_written_down_is_the_one_put_back() -> None:
     assert ledger.sysctls == {"net.ipv4.ip_forward": "0"}
 
 
+def test_what_a_later_version_would_note_is_not_noted_when_the_cluster_has_changed_it(tmp_path: Path) -> None:
+    """An earlier version noted less; the rest has its changed value by now, which must not pass for the former one."""
+    write_ledger(tmp_path / "ledger.json", Ledger("boot", {"net.ipv4.ip_forward": "0"}))
+    ledger = read_ledger(tmp_path / "ledger.json", "boot").with_sysctls(
+        {"net.ipv4.ip_forward": "1", "net/ipv4/conf/eth0/forwarding": "1"}
+    )
+    assert ledger.sysctls == {"net.ipv4.ip_forward": "0"}
+
+
 def test_a_ledger_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     ledger = Ledger("boot", {"kernel.panic": "1"}, ("/run/containerd",), owns_proxy_tables=True)
     write_ledger(tmp_path / "node" / "ledger.json", ledger)
@@ -84,7 +93,7 @@ def test_a_process_of_a_cluster_in_another_folder_is_not_ours(tmp_path: Path) ->
 @linux_only
 def test_a_part_that_ends_at_once_does_not_count_as_running(tmp_path: Path) -> None:
     start(Part("false", ("false",)), tmp_path, tmp_path)
-    assert find_ours(tmp_path) == ()
+    wait_for_the_end(tmp_path)  # nobody has waited for it, so it stays a zombie
 
 
 @linux_only

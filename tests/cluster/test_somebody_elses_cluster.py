@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from localcluster.conflicts import Neighbours, find_conflicts, parse_listeners
+from localcluster.conflicts import Neighbours, find_conflicts
 
 
 def neighbours(
@@ -43,12 +43,3 @@ def test_an_ordinary_machine_has_no_conflict() -> None:
 def test_our_own_guards_are_no_conflict() -> None:
     routes = (("10.96.0.0/16", "mrbr0"), ("10.244.0.0/16", ""), ("10.244.0.0/16", "mrcni0"))
     assert find_conflicts(neighbours(links=("lo", "mrbr0", "mrcni0"), routes=routes)) == ()
-
-
-def test_listeners_are_read_with_their_inode_and_connections_are_not() -> None:
-    table = (
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-        "   0: 0100007F:094B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100\n"
-        "   1: 0100007F:094B 0100007F:D2F0 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20\n"
-    )
-    assert parse_listeners(table) == {"4711": 2379}

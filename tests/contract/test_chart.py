@@ -4,6 +4,7 @@ Marked `cluster` because helm comes with the cluster's programs; nothing is inst
 """
 
 import asyncio
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -64,6 +65,8 @@ def test_the_defaults_make_these_objects(helm: Programs) -> None:
         ("RoleBinding", "mr-modelrollout-leader"),
         ("Service", "mr-modelrollout-metrics"),
         ("ServiceAccount", "mr-modelrollout"),
+        ("ValidatingAdmissionPolicy", "mr-modelrollout-crd"),
+        ("ValidatingAdmissionPolicyBinding", "mr-modelrollout-crd"),
     ]
 
 
@@ -74,10 +77,12 @@ def test_the_definition_is_the_generated_one_and_stays(helm: Programs) -> None:
     assert made["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
 
-def test_the_definition_can_be_left_to_somebody_else(helm: Programs) -> None:
-    objects = rendered(helm, "crds.install=false")
+@pytest.mark.parametrize("value", ["crds.install=false", "crds.guard=false"])
+def test_the_definition_and_its_guard_can_be_left_to_somebody_else(helm: Programs, value: str) -> None:
+    found = {kind for kind, _ in kinds(rendered(helm, value))}
 
-    assert "CustomResourceDefinition" not in {kind for kind, _ in kinds(objects)}
+    assert ("CustomResourceDefinition" in found) == (value != "crds.install=false")
+    assert not [kind for kind in found if kind.startswith("ValidatingAdmission")]
 
 
 def test_all_namespaces_need_one_cluster_role(helm: Programs) -> None:
@@ -103,6 +108,23 @@ def test_named_namespaces_need_no_cluster_role_of_the_operator(helm: Programs) -
     ]
 
 
+def test_those_who_may_edit_a_namespace_may_edit_its_rollouts_but_no_status(helm: Programs) -> None:
+    roles = [one for one in rendered(helm) if one["kind"] == "ClusterRole" and "aggregate-to" in str(one["metadata"])]
+    granted = {
+        (name.rpartition("-")[2], resource, verb)
+        for role in roles
+        for name in role["metadata"]["labels"]
+        if "aggregate-to" in name
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+    assert {resource.partition("/")[0] for _, resource, _ in granted} == {"modelrollouts"}
+    assert {to for to, _, verb in granted if verb in {"create", "update", "patch", "delete"}} == {"edit", "admin"}
+    assert {verb for _, resource, verb in granted if resource == "modelrollouts/status"} == {"get"}
+
+
 def test_the_proxy_is_allowed_where_it_is_used(helm: Programs) -> None:
     objects = rendered(helm, "scrape.via=proxy")
     role = next(one for one in objects if kinds([one]) == [("ClusterRole", "mr-modelrollout")])
@@ -119,6 +141,7 @@ def test_the_operator_meets_the_restricted_standard(helm: Programs) -> None:
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
+        "runAsGroup": 65532,
         "capabilities": {"drop": ["ALL"]},
     }
 
@@ -193,6 +216,24 @@ def test_registries_are_declared_with_their_secrets_as_files(helm: Programs) -> 
     ]
     ports = [port["port"] for rule in only(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
     assert ports == [53, 53, 443, 6443, 443, 8081]
+
+
+def test_services_are_not_open_to_the_outside_unless_a_value_says_so(helm: Programs) -> None:
+    given = [arg for arg in args_of(rendered(helm)) if arg.startswith("--service-")]
+    more = ("services.types={ClusterIP,LoadBalancer}", "services.annotations={*}")
+    wider = [arg for arg in args_of(rendered(helm, *more)) if arg.startswith("--service-")]
+
+    assert given == ["--service-type=ClusterIP", "--service-annotation=prometheus.io/*"]
+    assert wider == ["--service-type=ClusterIP", "--service-type=LoadBalancer", "--service-annotation=*"]
+
+
+def test_images_can_be_pinned_by_their_content(helm: Programs) -> None:
+    digest = f"sha256:{'ab' * 32}"
+    objects = rendered(helm, f"image.digest={digest}", f"server.image=registry.example.com/server:1@{digest}")
+    (container,) = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+
+    assert container["image"] == f"modelrollout-operator:{version('modelrollout')}@{digest}"
+    assert f"--server-image=registry.example.com/server:1@{digest}" in args_of(objects)
 
 
 def test_a_network_policy_on_request(helm: Programs) -> None:

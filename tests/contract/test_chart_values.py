@@ -33,6 +33,10 @@ def test_every_value_has_a_default() -> None:
             {"registries": [{"name": "prod", "url": "https://me:secret@mlflow"}]}, id="a password in an address"
         ),
         pytest.param({"registries": [{"name": "Prod", "url": "https://mlflow"}]}, id="a name with a capital"),
+        pytest.param({"services": {"types": ["ExternalName"]}}, id="a type that specs do not have"),
+        pytest.param({"services": {"types": []}}, id="no type at all"),
+        pytest.param({"services": {"annotations": ["*.example.com/x"]}}, id="half a pattern"),
+        pytest.param({"image": {"repository": "x", "digest": "latest"}}, id="no digest"),
         pytest.param({"networkPolicy": {"enabled": "yes"}}, id="a word for a boolean"),
     ],
 )

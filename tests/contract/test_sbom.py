@@ -36,6 +36,37 @@ def test_it_names_each_package_with_version_address_and_needs(sbom: ModuleType) 
     assert json.loads(json.dumps(made)) == made
 
 
+DPKG = """\
+Package: libc6
+Status: install ok installed
+Architecture: amd64
+Version: 2.41-12+deb13u1
+Description: GNU C Library
+ Status: install ok installed
+ .
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1
+
+Package: libacl1
+Status: install ok installed
+Architecture: amd64
+Version: 1:2.3.2~rc1-2+b1
+"""
+
+
+def test_it_names_each_debian_package_that_is_installed(sbom: ModuleType) -> None:
+    made = sbom.document("modelrollout", [distribution("modelrollout")], sbom.debian_packages(DPKG))
+
+    assert [one["purl"] for one in made["components"]] == [
+        "pkg:deb/debian/libc6@2.41-12%2Bdeb13u1?arch=amd64",
+        "pkg:deb/debian/libacl1@1%3A2.3.2~rc1-2%2Bb1?arch=amd64",
+    ]
+    assert all(one["bom-ref"] == one["purl"] for one in made["components"])
+
+
 def test_the_image_is_built_with_it() -> None:
     dockerfile = (ROOT / "operator" / "Dockerfile").read_text()
 

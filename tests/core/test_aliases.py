@@ -80,7 +80,6 @@ def settled(version: str, **fields: Any) -> ModelRolloutStatus:
         "current": revision(version),
         "stable": revision(version),
         "stable_since": later(-60),
-        "watched_until": later(3540),
         "size": 4,
     }
     return ModelRolloutStatus.model_validate(known | fields)

@@ -12,8 +12,11 @@ from core.values import (
     candidate,
     changing,
     decided,
+    deployment,
     entry,
+    foreign,
     later,
+    pod,
     reasons,
     revision,
     seen,
@@ -27,7 +30,7 @@ from modelrollout import names
 from modelrollout.api.status import CommandOutcome, Hold, LastCommand, ModelRolloutStatus, Outcome, Retreat, Stage
 from modelrollout.core.commands import VERBS, Command, obey, read
 from modelrollout.core.decision import Note
-from modelrollout.core.facts import Seen
+from modelrollout.core.facts import PodTrouble, Seen
 from modelrollout.core.turn import Moved, Turn
 
 Wishes = Mapping[str, Any]
@@ -143,11 +146,36 @@ def test_a_command_is_done(text: str, known: ModelRolloutStatus, after: Wishes) 
     assert moved.notes[0] == Note("CommandDone", f"{verb} {revision}: {done.message}")
 
 
+def test_promote_all_says_what_keeps_its_pods_away() -> None:
+    gone = pod(2, ready=False, trouble=PodTrouble.UNSCHEDULABLE, words="0/1 nodes are available")
+    world = seen(arm(1, 4), (deployment(2, 4, against=1), (pod(2, 2), gone)), selector=shared())
+    last = obeyed(asked("promote-all v2 c1", JUDGED, world)).status.last_command
+    assert last is not None
+    assert last.message == (
+        "nothing but its pods is waited for: 1 of 4 pods ready: churn-v2-1: Unschedulable (0/1 nodes are available); "
+        "make room or lower the requests"
+    )
+    whole = seen(arm(1, 4), arm(2, 4, against=1), selector=shared())
+    last = obeyed(asked("promote-all v2 c1", JUDGED, whole)).status.last_command
+    assert last is not None
+    assert last.message == "it goes on to the end without waiting for evidence, pauses and bake"
+
+
+@pytest.mark.parametrize("verb", ["promote", "promote-all"])
+def test_a_command_that_would_move_nothing_under_a_paused_spec_is_refused(verb: str) -> None:
+    moved = obeyed(asked(f"{verb} v2 c1", JUDGED, wishes={"paused": True}))
+    said = "spec.paused is true, so that nothing would move; set it to false instead"
+    assert moved == Moved(
+        JUDGED.but(last_command=last(verb, "v2", CommandOutcome.REFUSED, said)),
+        (Note("CommandRefused", f"{verb} v2: {said}", warning=True),),
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("pause v2 c1", "pause v2: it stays where it is until resume"),
-        ("promote-all v2 c1", "promote-all v2: it goes on to the end without waiting for evidence, pauses and bake"),
+        ("promote-all v2 c1", "promote-all v2: nothing but its pods is waited for: 1 of 4 pods ready"),
         ("mark v1 c1", "mark v1: it is not gone back to by itself any more"),
         ("restart v1 c1", "restart v1: its pods are to restart one after the other"),
     ],
@@ -174,7 +202,6 @@ def test_a_person_takes_stable_one_step_back_to_a_warm_model_at_once_and_without
         known.but(
             stable=revision(1),
             stable_since=NOW,
-            watched_until=later(3600),
             history=[entry(1), left],
             last_command=last(verb, "v2", CommandOutcome.DONE, said),
         ),
@@ -301,3 +328,42 @@ def test_what_a_retried_revision_once_was_stays_known() -> None:
     started = decided(asked("retry v2 c2", known, SETTLED)).status.candidate
     assert started is not None
     assert started.revision == "v2"
+
+
+@pytest.mark.parametrize(
+    "command", ["restart v1 " + "x" * 254, "y" * 100_000 + " v1 c1", "restart \x1b[2Jv1 c1", "\x1b[2J"], ids=range(4)
+)
+def test_a_word_that_is_too_long_or_that_a_terminal_obeys_is_no_command(command: str) -> None:
+    moved = obeyed(asked(command, settled(1), seen(arm(1, 4), selector=alone(1))))
+    last = moved.status.last_command
+    assert last is not None
+    assert last.outcome is CommandOutcome.REFUSED
+    assert len(last.id) < 100
+    assert all(one.isprintable() for one in (last.id, last.verb, last.message, *(note.message for note in moved.notes)))
+    assert obeyed(asked(command, moved.status, seen(arm(1, 4), selector=alone(1)))).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "world"),
+    [
+        ("pause v2 c2", status(candidate=candidate(), paused=True), CANARY),
+        ("promote-all v2 c2", status(candidate=candidate(forced=True)), CANARY),
+        ("restart v1 c2", settled(1), seen((arm(1, 4)[0], ()))),
+    ],
+    ids=["pause again", "promote-all again", "restart without pods"],
+)
+def test_a_command_that_does_nothing_is_refused(text: str, known: ModelRolloutStatus, world: Seen) -> None:
+    answered = obeyed(asked(text, known, world)).status.last_command
+
+    assert answered is not None
+    assert answered.outcome is CommandOutcome.REFUSED
+
+
+@pytest.mark.parametrize("verb", ["promote", "promote-all", "retry"])
+def test_what_leads_forward_is_refused_while_the_service_is_somebody_elses(verb: str) -> None:
+    world = seen(arm(1, 4), arm(2, 1, against=1), selector=shared(), taken=(foreign("Service", "churn"),))
+    moved = obeyed(asked(f"{verb} v2 c1", status(candidate=candidate()), world))
+
+    assert moved.status.last_command == last(
+        verb, "v2", CommandOutcome.REFUSED, "traffic cannot be moved: Service churn belongs to Helm"
+    )

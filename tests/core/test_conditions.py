@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from core.values import (
+    FOREIGN,
     NOW,
     PASSING,
     STABLE_FAILING,
@@ -15,6 +16,7 @@ from core.values import (
     decided,
     deployment,
     entry,
+    foreign,
     judged,
     later,
     pod,
@@ -41,7 +43,7 @@ from modelrollout.api.status import (
     Routing,
     Stage,
 )
-from modelrollout.core.decision import Decision, Note
+from modelrollout.core.decision import Decision, EnsureService, Note, Route, Scale
 from modelrollout.core.facts import PodTrouble, ServiceSeen, Traffic
 from modelrollout.core.holds import WARNED_OF
 from modelrollout.core.outlook import look
@@ -83,6 +85,7 @@ NOT_READY = "Ready=False Reconciling=True Stalled=False"
 STALLED = "Ready=False Reconciling=False Stalled=True"
 DONE = "Ready=True Reconciling=False Stalled=False"
 UP, DOWN = " Available=True", " Available=False"
+BAD = " StableUnhealthy=True"
 
 SITUATIONS: dict[str, tuple[Callable[[], Decision], Phase, str, str]] = {
     "fresh": (
@@ -128,7 +131,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Decision], Phase, str, str]] = {
         lambda: decided(turn(settled(2), seen(arm(2, 4), selector=alone(1)))),
         Phase.STABLE,
         "Progressing",
-        NOT_READY + UP,
+        NOT_READY + DOWN,
     ),
     "rolling back": (
         lambda: decided(turn(status(history=REJECTED), seen(arm(1, 4), TWO, selector=shared()))),
@@ -152,13 +155,13 @@ SITUATIONS: dict[str, tuple[Callable[[], Decision], Phase, str, str]] = {
         lambda: decided(turn(settled(2, retreat=RETREAT), seen(arm(2, 4), arm(1, 0), selector=alone(2)))),
         Phase.GOING_BACK,
         "ErrorRate",
-        NOT_READY + UP,
+        NOT_READY + UP + BAD,
     ),
     "no way back": (
         lambda: decided(judged(turn(settled(1), seen(arm(1, 4))), Verdict(stable=STABLE_FAILING))),
         Phase.HOLDING,
         "NoWayBack",
-        STALLED + UP,
+        STALLED + UP + BAD,
     ),
     "cooling down": (
         lambda: decided(
@@ -169,18 +172,18 @@ SITUATIONS: dict[str, tuple[Callable[[], Decision], Phase, str, str]] = {
         ),
         Phase.HOLDING,
         "CoolingDown",
-        NOT_READY + UP,
+        NOT_READY + UP + BAD,
     ),
     "the fault is not in the model": (
         lambda: decided(turn(settled(2, fault=FAULT), seen(arm(2, 4), selector=alone(2)))),
         Phase.HOLDING,
         "FaultNotInModel",
-        STALLED + UP + " FaultNotInModel=True",
+        STALLED + UP + BAD + " FaultNotInModel=True",
     ),
     "asleep": (lambda: decided(turn(settled(2), seen(), {"replicas": 0})), Phase.ASLEEP, "Asleep", DONE + UP),
     "invalid": (lambda: invalid(settled(1)), Phase.INVALID, "InvalidSpec", STALLED),
     "a name is taken": (
-        lambda: decided(turn(settled(1), seen(arm(1, 4), taken="the Service churn belongs to Helm"))),
+        lambda: decided(turn(settled(1), seen(arm(1, 4), taken=(foreign("Service", "churn"),)))),
         Phase.HOLDING,
         "NameTaken",
         STALLED + UP + " NameTaken=True",
@@ -233,7 +236,7 @@ def situations(draw: st.DrawFn) -> Turn:
         arm(1, draw(st.integers(0, 4))),
         arm(2, draw(st.integers(0, 4)), against=1),
         selector=draw(st.sampled_from([alone(1), shared(), alone(2)])),
-        taken=draw(st.sampled_from(["", "the Service churn belongs to Helm"])),
+        taken=draw(st.sampled_from([(), *((foreign(*one),) for one in FOREIGN)])),
     )
     return turn(known, world, {"replicas": draw(st.sampled_from([0, 4]))})
 
@@ -295,15 +298,23 @@ def _available() -> Condition:
 
 def test_a_status_shows_step_weights_and_the_scale_subresource() -> None:
     step = in_step(candidate=candidate(weight=25, step=1))
-    step = replace(step, seen=replace(step.seen, traffic=Traffic(candidate=18, stable=102)))
+    step = replace(step, seen=replace(step.seen, traffic=Traffic(candidate=500, stable=500, lately=(18, 102))))
     shown = decided(step).status
     assert (shown.step, shown.replicas, shown.selector) == (
         "2/4",
-        4,
-        "modelrollout.dev/name=churn,modelrollout.dev/revision=v1",
+        5,
+        "group.modelrollout.dev/v1=true,modelrollout.dev/name=churn",
     )
     assert shown.weights is not None
     assert (shown.weights.asked, shown.weights.pods, shown.weights.served) == (25, 20, 15.0)
+
+
+def test_without_requests_of_late_no_share_is_shown() -> None:
+    step = in_step(candidate=candidate(weight=25, step=1))
+    shown = decided(replace(step, seen=replace(step.seen, traffic=Traffic(candidate=500, stable=500)))).status
+
+    assert shown.weights is not None
+    assert shown.weights.served is None
 
 
 @pytest.mark.parametrize(
@@ -370,6 +381,29 @@ def _after(step: Turn, known: ModelRolloutStatus, seconds: float, summary: str) 
 
 
 def test_a_rollout_that_is_somebody_elses_by_name_makes_no_move() -> None:
-    taken = seen(arm(1, 4), TWO, service=ServiceSeen(shared(), owned=False), taken="the Service churn belongs to Helm")
+    service = ServiceSeen(shared(), owned=False)
+    taken = seen(arm(1, 4), TWO, service=service, taken=(foreign("Service", "churn"),))
     decision = decided(judged(turn(status(candidate=candidate()), taken), PASSING))
-    assert (decision.status.candidate, decision.actions, reasons(decision.notes)) == (candidate(), (), [])
+    assert decision.status.candidate == candidate()
+    assert not [one for one in decision.actions if isinstance(one, Route | EnsureService | Scale)]
+    assert reasons(decision.notes) == ["NameTaken"]
+
+
+def test_what_drifted_is_a_condition_with_an_event_until_it_is_put_back() -> None:
+    one, pods = arm(1, 4)
+    edited = replace(one, drifted="has image other:2 in place of modelserver:1")
+    world = seen((edited, pods), service=ServiceSeen(alone(1), drifted="has targetPort 9999 in place of 8080"))
+    first = decided(turn(settled(1), world))
+    found = {one.type: (one.reason, one.message) for one in first.status.conditions}
+    message = (
+        "the Service has targetPort 9999 in place of 8080; churn-v1 has image other:2 in place of modelserver:1; "
+        "it is put back"
+    )
+    assert found["Drifted"] == ("PutBack", message)
+    assert Note("Drifted", message, warning=True) in first.notes
+    again = decided(turn(first.status, world))
+    assert "Drifted" not in [note.reason for note in again.notes]
+    over = decided(turn(again.status, seen(arm(1, 4)))).status
+    assert "Drifted" not in {one.type for one in over.conditions}
+    fight = decided(turn(settled(1), seen(arm(1, 4), fights=("Deployment churn-v1: replicas does not stay",)))).status
+    assert [one.reason for one in fight.conditions if one.type == "Drifted"] == ["DoesNotStay"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from core.values import (
     FAILING,
+    FOREIGN,
     NOW,
     PASSING,
     alone,
@@ -16,6 +17,7 @@ from core.values import (
     decided,
     deployment,
     entry,
+    foreign,
     judged,
     later,
     pod,
@@ -31,25 +33,37 @@ from core.values import (
 from modelrollout import names
 from modelrollout.api.status import ModelRolloutStatus, Outcome, Previous, Retreat, Routing, Stage
 from modelrollout.core.decision import (
+    Action,
     Create,
     EnsureAutoscaler,
     EnsureService,
     Forget,
     Preview,
     Protect,
+    Prove,
     Regroup,
     Remember,
     Route,
     Scale,
 )
-from modelrollout.core.effects import effects
-from modelrollout.core.facts import Seen, ServiceSeen, Traffic
+from modelrollout.core.effects import effects as every_effect
+from modelrollout.core.facts import Orphan, Seen, ServiceSeen, Traffic
+from modelrollout.core.turn import Turn
 from modelrollout.judge.verdicts import Verdict
 
 STARTING: dict[str, Any] = {"stage": Stage.STARTING, "routing": Routing.STABLE, "routed": False, "since": NOW}
 WHOLE: dict[str, Any] = {"weight": 100, "step": 3, "routing": Routing.CANDIDATE}
 WARM = Previous(revision="v1", version="1.0.0", until=later(600))
 REJECTED = [entry(1), entry(2, Outcome.REJECTED)]
+
+
+def effects(look: Turn, known: ModelRolloutStatus) -> tuple[Action, ...]:
+    """The effects without the record of who is stable, which has tests of its own."""
+    return unproven(every_effect(look, known))
+
+
+def unproven(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    return tuple(action for action in actions if not isinstance(action, Prove))
 
 
 def missing(known: ModelRolloutStatus, world: Seen, wishes: Mapping[str, Any] | None = None) -> list[str]:
@@ -76,8 +90,8 @@ def test_in_a_settled_world_only_what_may_be_done_again_is_done(known: ModelRoll
     assert service is not None
     assert effects(turn(known, world), known) == (
         EnsureService(dict(service.selector)),
-        Protect({names.NAME_LABEL: "churn", names.REVISION_LABEL: known.stable.revision}),
-        EnsureAutoscaler(),
+        Protect(dict(service.selector)),
+        EnsureAutoscaler(shrinks=known.candidate is None),
     )
 
 
@@ -90,12 +104,12 @@ def test_a_rollback_routes_to_stable_without_a_condition_before_it_scales_the_ca
     decision = decided(judged(turn(known, world), Verdict(candidate=FAILING)))
     assert decision.status.candidate is None
     assert decision.urgent
-    assert decision.actions == (
+    assert unproven(decision.actions) == (
         Route(alone(1)),
         EnsureService(alone(1)),
         Protect(alone(1)),
         Scale("v2", 0, expected=1),
-        EnsureAutoscaler(),
+        EnsureAutoscaler(shrinks=False),
     )
 
 
@@ -111,8 +125,8 @@ def test_traffic_is_opened_by_compare_and_swap_after_the_pods_were_made() -> Non
         EnsureService(shared()),
         Scale("v2", 4),
         Route(shared(), expected=alone(1)),
-        Protect(alone(1)),
-        EnsureAutoscaler(),
+        Protect(shared()),
+        EnsureAutoscaler(shrinks=False),
     )
 
 
@@ -127,12 +141,12 @@ def test_the_first_traffic_of_a_step_waits_for_its_ready_pods() -> None:
 
 def test_a_new_candidate_is_remembered_before_it_is_created() -> None:
     decision = decided(turn(status(), seen(arm(1, 4))))
-    assert decision.actions == (
+    assert unproven(decision.actions) == (
         EnsureService(alone(1)),
         Remember(source(2, against=1)),
         Create(source(2, against=1), 1),
         Protect(alone(1)),
-        EnsureAutoscaler(),
+        EnsureAutoscaler(shrinks=False),
     )
 
 
@@ -141,7 +155,11 @@ def test_a_promotion_keeps_the_previous_model_warm() -> None:
     world = seen(arm(1, 4), arm(2, 4, against=1), selector=alone(2), traffic=Traffic(outside_quiet=NOW - later(-60)))
     decision = decided(judged(turn(known, world), PASSING))
     assert decision.status.stable == revision(2)
-    assert decision.actions == (EnsureService(alone(2)), Protect(alone(2)), EnsureAutoscaler())
+    assert unproven(decision.actions) == (
+        EnsureService(alone(2)),
+        Protect(alone(2)),
+        EnsureAutoscaler(shrinks=False),
+    )
 
 
 def test_the_previous_model_goes_to_0_when_its_time_is_over() -> None:
@@ -174,7 +192,7 @@ def test_a_sleeping_revision_is_regrouped_before_it_starts_again() -> None:
         Regroup(source(2, against=3)),
         Scale("v2", 1),
         Protect(alone(3)),
-        EnsureAutoscaler(),
+        EnsureAutoscaler(shrinks=False),
     )
 
 
@@ -261,7 +279,7 @@ def test_a_rollout_that_is_asleep_has_no_pods() -> None:
 
 
 def test_a_name_that_is_somebody_elses_is_never_touched() -> None:
-    taken = seen(arm(1, 4), taken="the Service churn belongs to Helm")
+    taken = seen(arm(1, 4), taken=tuple(foreign(*one) for one in FOREIGN))
     assert effects(turn(settled(1), taken), settled(1)) == ()
 
 
@@ -343,16 +361,61 @@ def test_a_rollback_onto_a_stable_without_pods_moves_traffic_when_half_of_them_a
     gone = seen(arm(1, 0), arm(2, 4, against=1), selector=alone(2))
     assert missing(known, gone, CONSTANT) == ["scale v1 to 3", "scale v2 to 2"]
     assert missing(known, half_back(1, 2, alone(2)), CONSTANT) == []
-    assert missing(known, half_back(2, 2, alone(2)), CONSTANT) == ["route to name=churn,revision=v1"]
-    assert missing(known, half_back(2, 2, alone(1)), CONSTANT) == ["scale v1 to 4", "scale v2 to 0"]
+    rest = ["scale v1 to 4", "scale v2 to 0"]
+    assert missing(known, half_back(2, 2, alone(2)), CONSTANT) == ["route to name=churn,revision=v1", *rest]
+    assert missing(known, half_back(2, 2, alone(1)), CONSTANT) == rest
 
 
 def test_a_rollback_onto_a_stable_without_pods_waits_for_half_of_them_no_longer_than_the_progress_deadline() -> None:
     known = status(history=[entry(1), entry(2, Outcome.REJECTED, time=later(-600))])
-    assert missing(known, half_back(1, 2, alone(2)), CONSTANT) == ["route to name=churn,revision=v1"]
+    assert missing(known, half_back(1, 2, alone(2)), CONSTANT)[0] == "route to name=churn,revision=v1"
+
+
+def test_a_way_back_to_a_stable_that_has_its_pods_deletes_none_of_them() -> None:
+    known = status(history=[entry(1), entry(2, Outcome.UNHEALTHY, time=NOW)])
+    world = seen(arm(1, 4), arm(2, 4, against=1), selector=alone(2))
+    assert missing(known, world, CONSTANT) == ["route to name=churn,revision=v1", "scale v2 to 0"]
+    loads = seen((deployment(1, 4), arm(1, 1)[1]), arm(2, 4, against=1), selector=alone(2))
+    assert missing(known, loads, CONSTANT) == ["scale v2 to 2"]
 
 
 def test_a_rollback_of_shared_traffic_is_one_write_although_stable_has_fewer_pods() -> None:
     known = status(history=[entry(1), entry(2, Outcome.REJECTED, time=NOW)])
     first = missing(known, half_back(1, 3, shared()), CONSTANT)
     assert first == ["route to name=churn,revision=v1", "scale v1 to 4", "scale v2 to 0"]
+
+
+def test_what_was_edited_by_hand_is_mended_where_it_has_pods() -> None:
+    edited = "has image other:2 in place of modelserver:1"
+    one, pods = arm(1, 4)
+    asleep, _ = arm(2, 0, against=1)
+    world = seen((replace(one, drifted=edited), pods), (replace(asleep, drifted=edited), ()))
+    assert missing(settled(1), world)[0] == "mend v1"
+    assert "mend v2" not in missing(settled(1), world)
+
+
+def test_who_is_stable_is_written_on_its_deployment_once() -> None:
+    known = settled(1)
+    assert known.stable_since is not None
+    assert Prove("v1", known.stable_since) in every_effect(turn(known, seen(arm(1, 4))), known)
+
+    made, pods = arm(1, 4)
+    written = seen((replace(made, stable_since=known.stable_since), pods))
+    assert not [one for one in every_effect(turn(known, written), known) if isinstance(one, Prove)]
+
+
+def test_a_candidate_is_never_written_down_as_stable() -> None:
+    known = status(candidate=candidate(weight=100, routing=Routing.CANDIDATE, stage=Stage.BAKING))
+    world = seen(arm(1, 4), arm(2, 4, against=1), selector=alone(2))
+    assert [one.revision for one in every_effect(turn(known, world), known) if isinstance(one, Prove)] == ["v1"]
+
+
+def test_orphans_are_adopted_before_anything_but_a_way_back() -> None:
+    known = status(history=[entry(1), entry(2, Outcome.REJECTED)])
+    orphans = (Orphan("Deployment", "churn-v1"), Orphan("Service", "churn"))
+    world = seen(arm(1, 4), arm(2, 1, against=1), selector=shared(), orphans=orphans)
+    assert [str(one) for one in every_effect(turn(known, world), known)][:3] == [
+        "route to name=churn,revision=v1",
+        "adopt Deployment churn-v1",
+        "adopt Service churn",
+    ]

@@ -133,7 +133,7 @@ def found(
         pytest.param(
             (pod(2, failed_scrapes=2, scraped=False),),
             (pod(1),),
-            Standstill("ScrapeFailing", "churn-v2-1 did not answer its last scrape"),
+            Standstill("ScrapeFailing", "churn-v2-1 gave no usable answer to its last scrape"),
             id="two failed scrapes only hold",
         ),
         pytest.param((pod(2, ready=False, started=False, **SILENT),), (pod(1),), None, id="a pod that has not started"),
@@ -269,7 +269,7 @@ def test_every_trouble_has_a_remedy() -> None:
         (
             "",
             (pod(2, ready=False, trouble=PodTrouble.CANNOT_PULL, words="401"),),
-            "churn-v2-1: ImageCannotBePulled (401); check server.image and the pull secret",
+            "churn-v2-1: ImageCannotBePulled (401); check the image and its pull secret",
         ),
         ("", (pod(2, ready=False, trouble=PodTrouble.CRASHED),), ""),
         ("", (pod(2, trouble=PodTrouble.NODE_LOST),), ""),

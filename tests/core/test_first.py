@@ -45,7 +45,7 @@ def test_the_first_spec_makes_one_deployment_and_a_service_that_selects_it() -> 
         EnsureService(alone(1)),
         Remember(source(1)),
         Create(source(1), 4),
-        EnsureAutoscaler(),
+        EnsureAutoscaler(shrinks=False),
     )
     message = "1.0.0 (v1) is the first model: it serves once 4 pods are ready, without steps"
     assert decision.notes == (Note("RolloutStarted", message),)

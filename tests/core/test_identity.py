@@ -119,7 +119,7 @@ def test_stable_is_what_the_service_selects_and_no_pod_is_started() -> None:
     known, told, started = recovered(seen(arm(1, 4)), asks=1)
     assert (known.stable, known.stable_since, known.size) == (revision(1), NOW, 4)
     assert (known.current, known.candidate, known.previous) == (revision(1), None, None)
-    assert known.history == [found(1, "was serving when the status was found empty")]
+    assert known.history == [found(1, "was stable when the status was found empty")]
     assert (told, started) == (["Recovered"], [])
 
 
@@ -163,7 +163,7 @@ def test_the_model_before_the_one_that_serves_stays_warm() -> None:
     assert known.previous == Previous(revision="v1", version="1.0.0", until=later(600))
     assert known.history == [
         found(1, "was warm when the status was found empty", promoted=-1),
-        found(2, "was serving when the status was found empty"),
+        found(2, "was stable when the status was found empty"),
     ]
     assert (told, started) == (["Recovered"], [])
 
@@ -221,3 +221,55 @@ def test_without_a_service_of_ours_nothing_is_taken_for_stable(world: Seen) -> N
 def test_a_status_that_is_not_empty_is_never_recovered() -> None:
     known = status(stable=None, history=[], current=revision(1))
     assert decided(turn(known, seen(arm(1, 4), default_image=IMAGE))).status.stable is None
+
+
+def proven(number: int, replicas: int, against: int | None = None) -> tuple[DeploymentSeen, Any]:
+    """Model `number`, with the record that it became stable `number` minutes after the first."""
+    made, pods = arm(number, replicas, against)
+    return replace(made, stable_since=later(60 * number)), pods
+
+
+UNPROVEN = {
+    "behind the shared selector": seen(proven(1, 4), arm(2, 4, against=1), selector=shared()),
+    "alone behind the Service": seen(proven(1, 4), arm(2, 4, against=1), selector=alone(2)),
+    "without a Service": seen(proven(1, 4), arm(2, 4, against=1), service=None),
+    "beside a Service that is somebody else's": seen(
+        proven(1, 4), arm(2, 4, against=1), service=ServiceSeen(alone(2), owned=False)
+    ),
+    "without a Service, by an operator that marked nobody": seen(arm(1, 4), arm(2, 4, against=1), service=None),
+    "stable's Deployment is gone": replace(
+        seen(arm(2, 4, against=1), selector=alone(2)),
+        sources=(source(1), source(2, 1)),
+        proven={"v1": later(60)},
+    ),
+}
+
+
+@pytest.mark.parametrize("world", UNPROVEN.values(), ids=UNPROVEN)
+def test_a_candidate_that_never_was_promoted_is_never_taken_for_stable(world: Seen) -> None:
+    known, told, _ = recovered(world, asks=2)
+
+    assert known.stable == revision(1)
+    assert known.candidate is not None
+    assert (known.candidate.revision, known.candidate.routing is Routing.CANDIDATE) == ("v2", False)
+    assert told[0] == "Recovered"
+
+
+PROVEN = {
+    "it is what the Service selects": seen(proven(1, 4), proven(2, 4, against=1), selector=alone(2)),
+    "without a Service it was stable last": seen(proven(1, 4), proven(2, 4, against=1), service=None),
+    "nobody was ever marked": seen(arm(1, 4), arm(2, 4, against=1), selector=alone(2)),
+    "only memories are left": Seen(
+        default_image=IMAGE,
+        sources=(source(1), source(2, 1)),
+        proven={"v1": later(60), "v2": later(120)},
+    ),
+}
+
+
+@pytest.mark.parametrize("world", PROVEN.values(), ids=PROVEN)
+def test_who_was_stable_last_is_stable_again(world: Seen) -> None:
+    known, _, _ = recovered(world, asks=2)
+
+    assert known.stable == revision(2)
+    assert known.candidate is None

@@ -106,7 +106,7 @@ def test_only_a_stable_that_is_ready_can_be_compared_with(ready: bool) -> None: 
 def test_a_pause_outlasts_the_decision_deadline() -> None:
     here = candidate(stage=Stage.PAUSED, since=later(-90_000))
     moved = advanced(judged(look(status(candidate=here), FOR_A_PERSON), PASSING))
-    assert ended(moved) == (here, "Paused", [])
+    assert ended(moved) == (here.but(asked=True), "Paused", [])
 
 
 def test_the_bake_comes_on_top_of_the_decision_deadline() -> None:
@@ -145,7 +145,8 @@ def test_pods_that_the_cluster_has_no_room_for_are_waited_for_with_traffic_on_st
     assert ended(moved) == (waiting, "WaitingForCluster", ["WaitingForCluster"])
     assert moved.notes[0].message == (
         "0 of 1 pod ready after 10 min (progressDeadline), so traffic is on stable; goes on by itself once this is "
-        "over: churn-v2-1: Unschedulable (Insufficient memory); make room or lower the requests"
+        "over: churn-v2-1: Unschedulable (Insufficient memory); make room or lower the requests; it needs "
+        "room for 1 pod beside stable's 4; rolling and canary.constantTotal need less"
     )
 
 
@@ -214,6 +215,64 @@ def test_edited_steps_keep_the_weight_and_go_on_with_the_first_one_above_it() ->
     moved = advanced(judged(look(status(candidate=here), wishes), Verdict()))
     assert ended(moved) == (here.but(step=2), "Progressing", ["StepsEdited"])
     assert moved.notes[0].message == "the steps were edited: weight 25 stays, the next is 60"
+
+
+def steps(*written: dict[str, Any]) -> dict[str, Any]:
+    return {"strategy": {"canary": {"steps": list(written)}}}
+
+
+AT_HALF = candidate(weight=50, step=1, stage=Stage.PAUSED, asked=True)
+LOWER, NONE = steps({"weight": 10}, {"weight": 25}), steps({"weight": 100})
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        pytest.param(LOWER, id="lower ones"),
+        pytest.param(NONE, id="none any more"),
+        pytest.param(steps({"weight": 10}, {"weight": 75}), id="another one above"),
+        pytest.param(steps({"weight": 50}), id="the same without its pause"),
+        pytest.param(steps({"weight": 50, "pause": {"duration": "1s"}}), id="the same with a short pause"),
+    ],
+)
+def test_edited_steps_are_no_answer_for_a_person_who_was_asked(wishes: dict[str, Any]) -> None:
+    moved = advanced(judged(look(status(candidate=AT_HALF), wishes, ready=4), PASSING, watched=90_000))
+    assert moved.status.candidate is not None
+    assert (moved.status.candidate.weight, moved.status.candidate.stage) == (50, Stage.PAUSED)
+    assert moved.status.hold is not None
+    assert moved.status.hold.message == "at weight 50; waits for a person to resume, promote or abort it"
+
+
+@pytest.mark.parametrize("wishes", [LOWER, NONE], ids=["lower ones", "none any more"])
+def test_a_timed_pause_or_a_judged_step_that_was_edited_away_asks_before_all_of_the_traffic(
+    wishes: dict[str, Any],
+) -> None:
+    for stage in (Stage.PAUSED, Stage.JUDGING):
+        here = candidate(weight=50, step=1, stage=stage)
+        moved = advanced(judged(look(status(candidate=here), wishes, ready=4), PASSING, watched=90_000))
+        assert moved.status.candidate is not None
+        assert (moved.status.candidate.weight, moved.status.candidate.stage) == (50, Stage.PAUSED)
+        assert moved.status.candidate.asked
+
+
+@pytest.mark.parametrize(
+    ("wishes", "weight"), [(LOWER, 25), (steps({"weight": 60}), 50), (NONE, 50)], ids=["lower", "higher", "none"]
+)
+def test_a_step_that_only_starts_goes_down_with_the_steps_and_never_up(wishes: dict[str, Any], weight: int) -> None:
+    here = candidate(weight=50, step=1, stage=Stage.STARTING)
+    moved = advanced(look(status(candidate=here), wishes, ready=1))
+    assert moved.status.candidate is not None
+    assert moved.status.candidate.weight == weight
+
+
+def test_what_a_person_was_asked_outlasts_new_evidence_and_ends_with_the_step() -> None:
+    again = candidate(weight=50, step=1, asked=True)
+    paused = advanced(judged(look(status(candidate=again), steps({"weight": 50}), ready=4), PASSING))
+    assert paused.status.candidate is not None
+    assert paused.status.candidate.stage is Stage.PAUSED
+    onward = advanced(judged(look(status(candidate=AT_HALF.but(forced=True)), LOWER, ready=4), PASSING))
+    assert onward.status.candidate is not None
+    assert (onward.status.candidate.weight, onward.status.candidate.asked) == (100, False)
 
 
 def test_a_limit_that_both_arms_break_holds_and_looks_at_a_new_window() -> None:

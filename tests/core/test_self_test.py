@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from core.values import NOW, alone, arm, candidate, decided, later, seen, settled, status, turn
+from core.values import alone, arm, candidate, decided, seen, settled, status, turn
 
 from modelrollout.api.status import SelfTest
 from modelrollout.judge.steady import SelfTested
@@ -18,9 +18,9 @@ SHOWN = SelfTest(trials=8, alarms=1, requests=900, errors_dispersion=1.2346, lat
 
 
 def test_stable_is_looked_at_once_a_minute_after_its_watch() -> None:
-    over = settled(1, watched_until=NOW)
+    over = {"rollback": {"watch": "60s"}}
 
-    asked, not_asked = (decided(turn(over, WORLD, wishes)).watch for wishes in (ASKED, NOT_ASKED))
+    asked, not_asked = (decided(turn(settled(1), WORLD, wishes | over)).watch for wishes in (ASKED, NOT_ASKED))
 
     assert asked is not None
     assert (asked.interval, asked.candidate, asked.stable) == (timedelta(seconds=60), "", "v1")
@@ -35,7 +35,7 @@ def test_otherwise_it_is_watched_as_ever(known: Any) -> None:
 
 
 def test_what_it_has_said_is_in_the_status() -> None:
-    over = settled(1, watched_until=later(-1))
+    over = settled(1)
 
     assert decided(turn(over, replace(WORLD, tested=SAID), ASKED)).status.self_test == SHOWN
     assert decided(turn(over.but(self_test=SHOWN), WORLD, ASKED)).status.self_test == SHOWN

@@ -67,7 +67,7 @@ def test_a_spec_that_names_the_warm_previous_model_again_is_switched_to_at_once(
     message = "the spec names 1.0.0 (v1) again, which is warm: it serves at once; 2.0.0 (v2) stays warm"
     assert (decision.status.stable, decision.status.candidate) == (revision(1), None)
     assert decision.status.previous == Previous(revision="v2", version="2.0.0", until=later(600))
-    assert decision.status.watched_until == later(3600)
+    assert decision.status.watched_until is None
     assert decision.status.history == [
         entry(2),
         entry(1, reason="Switched", message=message, time=NOW, promoted=NOW),
@@ -169,18 +169,31 @@ def test_a_rollout_that_is_put_to_sleep_holds_where_it_is() -> None:
             Watch(timedelta(seconds=5), "", "v2", (), f"v2.watch.{int(later(-60).timestamp())}"),
             id="while the previous model is warm at every interval",
         ),
-        pytest.param(settled(1, watched_until=NOW), seen(arm(1, 4)), None, id="not at all after its watch"),
+        pytest.param(
+            settled(1, stable_since=later(-3600)),
+            seen(arm(1, 4)),
+            Watch(timedelta(seconds=30), "", "v1", (), f"v1.watch.{int(later(-3600).timestamp())}"),
+            id="from an hour after its promotion on every 30 s",
+        ),
     ],
 )
-def test_stable_is_watched_after_its_promotion(known: ModelRolloutStatus, world: Seen, expected: Watch | None) -> None:
+def test_stable_is_watched_for_as_long_as_it_serves(
+    known: ModelRolloutStatus, world: Seen, expected: Watch | None
+) -> None:
     assert decided(turn(known, world)).watch == expected
+
+
+@pytest.mark.parametrize(("length", "is_watched"), [("61s", True), ("60s", False)], ids=["it lasts", "it is over"])
+def test_a_watch_can_be_bounded(*, length: str, is_watched: bool) -> None:
+    decision = decided(turn(settled(1), seen(arm(1, 4)), {"rollback": {"watch": length}}))
+    assert ((decision.watch is not None), decision.status.watched_until) == (is_watched, later(int(length[:-1]) - 60))
 
 
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        pytest.param(settled(1, watched_until=None), None, id="nothing is ahead"),
-        pytest.param(settled(1), 3540, id="the end of the watch"),
+        pytest.param(settled(1), None, id="nothing is ahead"),
+        pytest.param(settled(1, stable_since=later(-1200)), 2400, id="the end of the watch, where it has one"),
         pytest.param(settled(1, cooldown_until=later(30)), 30, id="the end of the cooldown"),
         pytest.param(
             settled(2, previous=Previous(revision="v1", version="1.0.0", until=later(600))), 600, id="the warm time"
@@ -191,7 +204,8 @@ def test_a_settled_rollout_is_looked_at_again_when_something_ends(
     known: ModelRolloutStatus, expected: float | None
 ) -> None:
     number = 1 if known.stable == revision(1) else 2
-    decision = decided(turn(known, seen(arm(number, 4), arm(1, 4), selector=alone(number))))
+    wishes = {"rollback": {"watch": "1h"}} if known.stable_since == later(-1200) else {}
+    decision = decided(turn(known, seen(arm(number, 4), arm(1, 4), selector=alone(number)), wishes))
     assert decision.again == (None if expected is None else timedelta(seconds=expected))
 
 

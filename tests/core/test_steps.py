@@ -87,7 +87,7 @@ from modelrollout.judge.verdicts import Verdict
             {"stage": Stage.PAUSED},
             FOR_A_PERSON,
             PASSING,
-            {},
+            {"asked": True},
             "Paused",
             [],
             id="a pause without an end waits for a person",
@@ -283,7 +283,7 @@ def test_broken_evidence_rejects_the_revision_with_its_numbers() -> None:
     known = status(candidate=candidate())
     moved = advanced(judged(look(known), Verdict(candidate=FAILING)))
     rejected = entry(2, Outcome.REJECTED, reason="ErrorRate", message="31 of 40 requests failed (limit 5 %)", time=NOW)
-    message = "traffic goes back to 1.0.0 (v1) at weight 10, step 1: 31 of 40 requests failed (limit 5 %)"
+    message = "2.0.0 (v2) was rolled back to 1.0.0 (v1) in step 1 (weight 10): 31 of 40 requests failed (limit 5 %)"
     assert moved == Moved(
         status(candidate=None, history=[entry(1), rejected]), (Note("RolledBack", message, warning=True),)
     )
@@ -319,7 +319,6 @@ def test_a_candidate_is_promoted_when_the_old_pods_are_quiet_or_after_90_seconds
         status(
             stable=revision(2),
             stable_since=NOW,
-            watched_until=later(3600),
             previous=Previous(revision="v1", version="1.0.0", until=later(600)),
             history=[entry(1), entry(2, reason="Promoted", message=message, time=NOW, promoted=NOW)],
         ),

@@ -8,11 +8,15 @@ from core.values import NOW, candidate, entry, later, reasons, revision, seen, s
 
 from modelrollout.api.status import HistoryEntry, ModelRolloutStatus, Outcome, Previous
 from modelrollout.core.decision import Note
-from modelrollout.core.tidy import expire, grow, prune
+from modelrollout.core.tidy import expire, grow, keep_size, prune
 from modelrollout.core.turn import Turn
 
 SHARED = status(candidate=candidate(), size=4)
 FIRST = status(stable=None, candidate=candidate(strategy="first"), size=4)
+
+
+def bad(number: int) -> HistoryEntry:
+    return entry(number, Outcome.REJECTED)
 
 
 def look(known: ModelRolloutStatus, wishes: Mapping[str, Any] | None = None) -> Turn:
@@ -37,8 +41,44 @@ def test_the_size_only_grows_while_traffic_is_shared(known: ModelRolloutStatus, 
 
 def test_a_size_that_waited_is_taken_when_the_rollout_has_ended() -> None:
     kept = grow(look(SHARED, {"replicas": 2}), SHARED).status
-    ended = kept.but(candidate=None)
+    ended = kept.but(candidate=None, stable=kept.current)
     assert (kept.size, grow(look(ended, {"replicas": 2}), ended).status.size) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        pytest.param(status(size=4), 4, id="with a new model in the same apply"),
+        pytest.param(status(size=4, history=[entry(1), bad(2)]), 2, id="of a model that is not tried again"),
+        pytest.param(settled(2, size=4, smaller_from=later(1)), 4, id="a moment after traffic moved"),
+        pytest.param(settled(2, size=4, smaller_from=later(0)), 2, id="once it was asked for again"),
+    ],
+)
+def test_a_smaller_size(known: ModelRolloutStatus, expected: int) -> None:
+    assert grow(look(known, {"replicas": 2}), known).status.size == expected
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(1, 3), (5, 5), (0, 0)], ids=["below it", "above it", "asleep"])
+def test_the_floor_of_an_autoscaler_holds(asked: int, expected: int) -> None:
+    wishes = {"replicas": asked, "autoscaling": {"minReplicas": 3, "maxReplicas": 9, "targetCPUUtilization": 70}}
+    assert grow(look(settled(1, size=3), wishes), settled(1, size=3)).status.size == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        pytest.param(SHARED, settled(2), True, id="promoted"),
+        pytest.param(SHARED, status(), True, id="taken back"),
+        pytest.param(settled(2), settled(1), True, id="gone back after the promotion"),
+        pytest.param(settled(1), settled(1), False, id="nothing has moved"),
+        pytest.param(FIRST, settled(1), False, id="the first model"),
+        pytest.param(status(), SHARED, False, id="a rollout begins"),
+    ],
+)
+def test_a_smaller_size_waits_for_a_minute_from_when(
+    *, before: ModelRolloutStatus, after: ModelRolloutStatus, kept: bool
+) -> None:
+    assert keep_size(look(before), after).status.smaller_from == (later(60) if kept else None)
 
 
 @pytest.mark.parametrize(("until", "told"), [(1, []), (0, ["PreviousStopped"])])
@@ -57,10 +97,6 @@ def test_the_end_of_the_warm_time_is_said() -> None:
 def test_a_cooldown_is_forgotten_when_it_is_over(*, until: float, kept: bool) -> None:
     known = settled(1, cooldown_until=later(until))
     assert (expire(look(known), known).status.cooldown_until is not None) is kept
-
-
-def bad(number: int) -> HistoryEntry:
-    return entry(number, Outcome.REJECTED)
 
 
 @pytest.mark.parametrize(

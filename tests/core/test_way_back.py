@@ -82,7 +82,7 @@ def test_the_way_back_is_the_newest_healthy_revision_promoted_before_stable(
 def test_an_unhealthy_stable_is_marked_and_a_warm_one_below_serves_at_once() -> None:
     decision = verdict_of(turn(settled(3), THREE_WARM))
     status = decision.status
-    assert (status.stable, status.stable_since, status.watched_until) == (revision(2), NOW, later(3600))
+    assert (status.stable, status.stable_since, status.watched_until) == (revision(2), NOW, None)
     assert status.fault == Fault(metric="ErrorRate", left=f"3.0.0 (v3): {SAID}")
     assert status.cooldown_until == later(120)
     assert status.history == [entry(1), entry(2), marked(3)]
@@ -119,6 +119,13 @@ def test_containers_that_keep_failing_make_stable_unhealthy() -> None:
     assert decision.status.history[-1].message == ("churn-v2-1 restarted 2 times: Crashed (exit 1); read the pod's log")
 
 
+def test_a_container_that_ended_after_a_long_run_is_no_loop() -> None:
+    known, lasted = settled(2), timedelta(minutes=10)
+    for longest, stable in ((lasted, revision(2)), (lasted - timedelta(seconds=1), revision(1))):
+        broken = deployment(2, 4, against=1), (pod(2, **DOWN, lasted=longest), *arm(2, 4)[1][1:])
+        assert decided(turn(known, seen(broken, arm(1, 4), selector=alone(2)))).status.stable == stable
+
+
 def test_a_stuck_server_makes_stable_unhealthy_and_the_next_one_stuck_is_not_the_models_fault() -> None:
     stuck = {"waits": timedelta(seconds=12)}
     look = turn(settled(3), seen(arm(3, 4, against=2, **stuck), arm(2, 4, against=1), arm(1, 4), selector=alone(3)))
@@ -132,12 +139,12 @@ def test_a_stuck_server_makes_stable_unhealthy_and_the_next_one_stuck_is_not_the
 
 @pytest.mark.parametrize(
     ("changes", "world"),
-    [({"watched_until": later(0)}, {}), ({}, {"epoch": "v3.watch.0"})],
+    [({"rollback": {"watch": "60s"}}, {}), ({}, {"epoch": "v3.watch.0"})],
     ids=["the watch is over", "another epoch"],
 )
 def test_stable_stays_where_nothing_speaks_against_it_now(changes: Mapping[str, Any], world: Mapping[str, Any]) -> None:
-    known = settled(3, **changes)
-    look = judged(turn(known, THREE_WARM), BAD)
+    known = settled(3)
+    look = judged(turn(known, THREE_WARM, changes), BAD)
     decision = decided(replace(look, seen=replace(look.seen, **world)))
     assert (decision.status.stable, decision.status.history, decision.notes) == (revision(3), known.history, ())
 
@@ -158,7 +165,7 @@ def test_the_cooldown_delays_the_next_move_but_not_the_mark() -> None:
 
 
 def test_a_marked_stable_goes_back_after_the_cooldown_although_its_watch_ended_before() -> None:
-    look = turn(settled(3, cooldown_until=later(30), watched_until=later(10)), THREE_WARM)
+    look = turn(settled(3, cooldown_until=later(30)), THREE_WARM, {"rollback": {"watch": "70s"}})
     first = verdict_of(look)
     assert first.status.stable == revision(3)
     assert verdict_of(followed(look, first.status, 30), PASSING).status.stable == revision(2)
@@ -315,7 +322,7 @@ def test_a_target_that_the_cluster_keeps_from_starting_is_waited_for_and_not_mar
     waiting = decided(turn(known, world))
     message = (
         "2.0.0 (v2) cannot start yet, 3.0.0 (v3) serves until it can: churn-v2-1: ImageCannotBePulled (503); check "
-        "server.image and the pull secret"
+        "the image and its pull secret"
     )
     assert (waiting.status.retreat, waiting.status.history) == (retreat, known.history)
     assert waiting.status.hold == Hold(reason="WaitingForCluster", message=message, since=NOW)
@@ -323,3 +330,13 @@ def test_a_target_that_the_cluster_keeps_from_starting_is_waited_for_and_not_mar
     assert (waiting.status.phase, waiting.status.message) == (Phase.GOING_BACK, message)
     ready = seen(arm(3, 4, against=2), arm(2, 4, against=1), selector=alone(3))
     assert decided(turn(waiting.status, ready)).status.stable == revision(2)
+
+
+def test_the_time_that_the_cluster_took_is_none_of_the_targets() -> None:
+    begun = Retreat(revision="v2", version="2.0.0", since=later(-300), reason="ErrorRate", message=SAID)
+    waits = Hold(reason="WaitingForCluster", message="no room", since=later(-100))
+    known = settled(3, retreat=begun, hold=waits, history=[entry(1), entry(2), marked(3)])
+    loads = seen(arm(3, 4, against=2), (deployment(2, 4, against=1), (pod(2, ready=False),)), selector=alone(3))
+    loading = decided(turn(known, loads, now=later(3480))).status
+    assert (loading.retreat, loading.hold) == (begun.but(since=later(3280)), None)
+    assert loading.history == known.history

@@ -14,8 +14,8 @@ from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.api.status import Candidate, HistoryEntry, ModelRolloutStatus, Outcome, Revision, Routing, Stage
 from modelrollout.core import epochs
 from modelrollout.core.decide import decide
-from modelrollout.core.decision import Action, Decision, EnsureAutoscaler, EnsureService, Note, Protect
-from modelrollout.core.facts import DeploymentSeen, PodSeen, RevisionSource, Rollout, Seen, ServiceSeen
+from modelrollout.core.decision import Action, Decision, EnsureAutoscaler, EnsureService, Note, Protect, Prove
+from modelrollout.core.facts import DeploymentSeen, Foreign, PodSeen, RevisionSource, Rollout, Seen, ServiceSeen
 from modelrollout.core.turn import Turn
 from modelrollout.judge.verdicts import Finding, Verdict
 
@@ -55,6 +55,24 @@ def source(number: int, against: int | None = None) -> RevisionSource:
         server={},
         against=f"v{against or number}",
     )
+
+
+FOREIGN = (
+    ("Service", "churn"),
+    ("Service", "churn-preview"),
+    ("PodDisruptionBudget", "churn"),
+    ("HorizontalPodAutoscaler", "churn"),
+    ("Deployment", "churn-v1"),
+    ("Deployment", "churn-v2"),
+    ("ControllerRevision", "churn-v1"),
+    ("ControllerRevision", "churn-v2"),
+)
+"""Every object that a rollout writes under a name of its own, by kind and name."""
+
+
+def foreign(kind: str, name: str) -> Foreign:
+    """Somebody else's object of one of our names."""
+    return Foreign(kind, name, f"{kind} {name} belongs to Helm")
 
 
 def entry(number: int, outcome: Outcome = Outcome.PROMOTED, **fields: Any) -> HistoryEntry:
@@ -100,7 +118,6 @@ def settled(number: int = 1, **fields: Any) -> ModelRolloutStatus:
         "current": revision(number),
         "stable": revision(number),
         "stable_since": later(-60),
-        "watched_until": later(3540),
         "history": [entry(one) for one in range(1, number + 1)],
     }
     return status(**known | fields)
@@ -192,9 +209,12 @@ def reasons(notes: tuple[Note, ...]) -> list[str]:
     return [note.reason for note in notes]
 
 
+SETTLES = EnsureService | EnsureAutoscaler | Protect | Prove
+
+
 def changing(actions: tuple[Action, ...]) -> list[str]:
     """The actions that change anything in a settled world, as people read them."""
-    return [str(action) for action in actions if not isinstance(action, EnsureService | EnsureAutoscaler | Protect)]
+    return [str(action) for action in actions if not isinstance(action, SETTLES)]
 
 
 PASSING = Verdict(enough=True, requests=100, summary="0 of 100 failed")

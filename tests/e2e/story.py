@@ -28,7 +28,7 @@ MASKS = (
     (re.compile(r"\b([a-z0-9-]+)-[0-9a-f]{8}\b"), r"\1-REVISION"),
     (re.compile(r"\b\d+ of (the last )?\d+(?! pods?\b)"), "# of #"),
     (re.compile(r"\b\d+(\.\d+)? %(?=\))"), "# %"),
-    (re.compile(r"\b[0-9.]+ times as many( \([0-9a-z. ]+\))?"), "# times as many"),
+    (re.compile(r"(\bat least )?\b[0-9.]+ times as many( \([0-9a-z. ]+\))?"), "# times as many"),
     (re.compile(r"\bp = [0-9.e-]+"), "p = #"),
     (re.compile(r"\bmoved by [+-]?[0-9.e-]+"), "moved by #"),
     (re.compile(r"\b\d+\.\d+ s\b"), "# s"),
@@ -36,6 +36,8 @@ MASKS = (
     (re.compile(r", (all|most) on (\S+POD)"), r", most on \2"),
     (re.compile(r", on several pods"), ", most on churn-POD"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),
+    # Where a long sentence is cut depends on how long the pod's name is: 8 to 10 characters of it are chance.
+    (re.compile(r"(?m)(?<=the spec asks for SHA256\)).{0,12}\.\.\.$"), "..."),
     (re.compile(r", highest seen \d+Mi\b"), ""),
     (re.compile(r"ImageCannotBePulled \(.*?\);"), "ImageCannotBePulled (...);"),
 )
@@ -145,7 +147,7 @@ def tell(conditions: dict[str, Condition], happenings: list[Happening]) -> str:
 
 
 CAUGHT = re.compile(
-    r"at (?P<where>weight \d+), .*: \d+ of (?P<candidate>\d+) requests (failed|were refused), "
+    r"\((?P<where>weight \d+)\): .*?\d+ of (?P<candidate>\d+) requests (failed|were refused), "
     r"stable (failed|refused) \d+ of (?P<stable>\d+)"
 )
 

@@ -7,7 +7,7 @@ import pytest
 from e2e.acts import LIGHT
 from e2e.specs import Spec, model_of, spec
 
-from stage.models import rows_that, uri
+from stage.models import rows_that
 from stage.programs import Programs, Ran
 from stage.requests import steady, target_of
 from stage.rollout import Rollout, is_true
@@ -31,8 +31,7 @@ async def shipped(tools: Programs, churn: Rollout, model: Spec, patience: str = 
 
 
 async def test_helm_waits_for_a_fresh_rollout_and_calls_it_in_progress(prepared: Programs, churn: Rollout) -> None:
-    absent = {"uri": uri("not-there-yet"), "version": "1.0.0"}
-    ran = await shipped(prepared, churn, absent, patience="3s")
+    ran = await shipped(prepared, churn, model_of("slow-load-v1"), patience="3s")
     assert ran.code != 0
     assert f"resource ModelRollout/{churn.namespace}/churn not ready. status: InProgress" in ran.err
 

@@ -1,6 +1,5 @@
 """Whose rights count, restricted pods, and a second installation, at a real API server."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,15 +9,12 @@ from e2e.audit import AuditLog
 from e2e.releases import ANOTHER, running
 from e2e.specs import WAITS_AT_HALF, spec
 
-from localcluster.cli import CHECKOUT
-from modelrollout import names
 from modelrollout.traffic.summary import losses
 from stage.kube import Cluster, until
 from stage.operator import CHART, NAMESPACE, RELEASE, image_of, operator_with
 from stage.programs import Programs
 from stage.rollout import Rollout
 
-POLICIES = CHECKOUT / "examples" / "policies"
 RESTRICTED = "pod-security.kubernetes.io/enforce"
 OTHER = "t-second-installation"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
@@ -38,63 +34,6 @@ async def test_the_operator_s_pods_pass_the_restricted_standard(prepared: Progra
         "label", "--dry-run=server", "--overwrite", "namespace", NAMESPACE, f"{RESTRICTED}=restricted"
     )
     assert (said.code, said.err) == (0, "")
-
-
-@pytest.fixture
-async def policy(prepared: Programs) -> AsyncIterator[None]:
-    """The policy that asks for the author's rights, while a test runs."""
-    file = POLICIES / "only-who-may-create-deployments.yaml"
-    await prepared.kubectl("apply", "--filename", str(file))
-    yield
-    await prepared.kubectl("delete", "--filename", str(file))
-
-
-async def ada_may(tools: Programs, namespace: str, *rules: dict[str, list[str]]) -> None:
-    """Give a person exactly these rights."""
-    meta = {"name": "ada", "namespace": namespace}
-    group = "rbac.authorization.k8s.io"
-    role = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": list(rules)}
-    binding = {
-        "apiVersion": f"{group}/v1",
-        "kind": "RoleBinding",
-        "metadata": meta,
-        "roleRef": {"apiGroup": group, "kind": "Role", "name": "ada"},
-        "subjects": [{"apiGroup": group, "kind": "User", "name": "ada"}],
-    }
-    for obj in (role, binding):
-        await tools.kubectl("apply", "--filename=-", stdin=json.dumps(obj))
-
-
-async def said_to_ada(tools: Programs, namespace: str, **server: object) -> str:
-    """What the API server answers when ada creates a rollout (or would: nothing is kept)."""
-    obj = {
-        "apiVersion": names.API_VERSION,
-        "kind": names.KIND,
-        "metadata": {"name": "churn", "namespace": namespace},
-        "spec": {"model": {"uri": "https://models.example.com/m.onnx"}, "server": server},
-    }
-    words = ("create", "--as=ada", "--dry-run=server", "--filename=-")
-    ran = await tools.try_kubectl(*words, stdin=json.dumps(obj))
-    return ran.err if ran.code else "created"
-
-
-@pytest.mark.usefixtures("policy")
-async def test_a_rollout_gives_its_author_no_right_to_pods_or_accounts(prepared: Programs, namespace: str) -> None:
-    rollouts = {"apiGroups": [names.GROUP], "resources": [names.PLURAL], "verbs": ["create"]}
-    deployments = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["create"]}
-    await ada_may(prepared, namespace, rollouts)
-
-    async def refused() -> bool:
-        return "may not create Deployments" in await said_to_ada(prepared, namespace)
-
-    async def accepted() -> bool:
-        return await said_to_ada(prepared, namespace) == "created"
-
-    await until(refused, "the policy is in force", 30)
-    await ada_may(prepared, namespace, rollouts, deployments)
-    await until(accepted, "ada may create rollouts", 30)
-    named = {"podTemplate": {"spec": {"serviceAccountName": "payments"}}}
-    assert "may not impersonate the service account payments" in await said_to_ada(prepared, namespace, **named)
 
 
 @asynccontextmanager

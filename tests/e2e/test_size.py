@@ -1,4 +1,4 @@
-"""The scale subresource speaks of stable alone, and a rollout never loses stable's pods to a smaller number."""
+"""The scale subresource speaks of the pods behind the Service, and no rollout loses pods to a smaller number."""
 
 import pytest
 from e2e.acts import at_weight, roll_out, serving, stays
@@ -11,7 +11,7 @@ from stage.rollout import Rollout, of, ready
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 
-async def test_at_half_weight_scale_answers_stable_alone_and_a_smaller_number_waits(
+async def test_at_half_weight_scale_answers_both_arms_and_a_smaller_number_waits(
     prepared: Programs, churn: Rollout
 ) -> None:
     async with serving(prepared, churn, spec(replicas=2, strategy=WAITS_AT_HALF)) as now:
@@ -19,8 +19,8 @@ async def test_at_half_weight_scale_answers_stable_alone_and_a_smaller_number_wa
         obj = await churn.until("the candidate waits at weight 50", at_weight(50, "Paused"))
         scale = await churn.cluster.get(f"{churn.path}/scale")
         assert scale["status"] == {
-            "replicas": 2,
-            "selector": f"{names.NAME_LABEL}=churn,{names.REVISION_LABEL}={now.revision}",
+            "replicas": 4,
+            "selector": f"{names.group_label(now.revision)}={names.GROUP_LABEL_VALUE},{names.NAME_LABEL}=churn",
         }
         candidate = obj["status"]["candidate"]["revision"]
 
@@ -39,4 +39,5 @@ async def test_at_half_weight_scale_answers_stable_alone_and_a_smaller_number_wa
         await churn.cluster.merge(f"{churn.path}/scale", {"spec": {"replicas": 1}})
         await churn.command("promote", candidate, "1")
         await churn.until_condition("Ready")
+        assert (await churn.status())["size"] == 3
         await churn.until("the smaller number applies", lambda one: one["status"]["replicas"] == 1)

@@ -62,6 +62,7 @@ def test_a_heading_that_is_none_is_named(tmp_path: Path) -> None:
         ("back on 1.0.0 (7f3a9c21): x", "back on 1.0.0: x"),
         ("31 of 40 requests failed (limit 5 %)", "# of # requests failed (limit # %)"),
         ("most on churn-7f3a9c21-6c9d8b7f5-x2vq9", "most on churn-POD"),
+        (f"the spec asks for {'0' * 64}); che...", "the spec asks for SHA256)..."),
         ("churn-7f3a9c21 cannot make pods", "churn-REVISION cannot make pods"),
         ("2 of 4 pods ready", "2 of 4 pods ready"),
         ("0 of 1 pod ready", "0 of 1 pod ready"),
@@ -72,6 +73,10 @@ def test_a_heading_that_is_none_is_named(tmp_path: Path) -> None:
         ("bakes for 5 s", "bakes for 5 s"),
         ("at weight 25 after 7.54 s", "at weight 25 after # s"),
         ("failed 1 of 9, 2.1 times as many (1.1 to 3.7); p = 0.0021", "failed # of #, # times as many; p = #"),
+        (
+            "stable failed 0 of 9, at least 1.2 times as many; p = 0.0021",
+            "stable failed # of #, # times as many; p = #",
+        ),
         ("moved by 0.50 from the baseline", "moved by # from the baseline"),
     ],
 )
@@ -81,8 +86,10 @@ def test_hashes_pods_and_counts_of_requests_are_masked(message: str, masked: str
 
 def test_where_a_candidate_was_caught_is_said_with_its_share_of_the_requests() -> None:
     numbers = "53 of 2640 requests failed, stable failed 104 of 10560, 2 times as many (1.1 to 3.7)"
-    back = Happening("Warning", "RolledBack", f"traffic goes back to 1.0.0 at weight 10, step 1: {numbers}", "")
-    alone = Happening("Warning", "RolledBack", "traffic goes back at weight 10, step 1: 3 of 3 requests failed", "")
+    back = Happening("Warning", "RolledBack", f"2.0.0 was rolled back to 1.0.0 in step 1 (weight 10): {numbers}", "")
+    alone = Happening(
+        "Warning", "RolledBack", "2.0.0 was rolled back in step 1 (weight 10): 3 of 3 requests failed", ""
+    )
     assert caught([alone, back]) == ["caught at weight 10 with 20% of 13200 requests"]
 
 

@@ -3,16 +3,21 @@
 The faults that are the candidate's own are stories under examples/: cannot-load, refuses-422, out-of-memory, hangs.
 """
 
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
-from e2e.acts import LIGHT, at_weight, candidate, holds_because, promoted, roll_out, serving, stays
+from e2e.acts import LIGHT, at_weight, candidate, holds_because, promoted, roll_out, serving, stable_of, stays
 from e2e.network import blocked
-from e2e.specs import SERVER, model_of, spec
+from e2e.specs import SERVER, Spec, model_of, spec
 
 from modelrollout.traffic.summary import losses
-from stage.kube import path_of
+from stage.kube import ApiError, Cluster, Object, path_of, until
 from stage.models import MODEL_FAILED, expecting, rows_that
+from stage.operator import image_of
 from stage.programs import Programs
-from stage.rollout import Rollout, ready
+from stage.rollout import Rollout, is_true, of, ready
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -125,3 +130,95 @@ async def test_a_second_bad_model_after_the_first_and_then_a_good_one(prepared: 
         assert await promoted(churn, "v2") != now.revision
     history = [(entry["version"], entry["outcome"]) for entry in (await churn.status())["history"]]
     assert history == [("1.0.0", "Promoted"), ("4.0.0", "Rejected"), ("4.0.1", "Rejected"), ("2.0.0", "Promoted")]
+
+
+def beside(*containers: Object, **more: Any) -> Spec:
+    """The server with a pod template that has more than the server's container."""
+    return SERVER | {"podTemplate": {"spec": {"containers": list(containers)} | more}}
+
+
+async def test_a_sidecar_that_ends_again_and_again_rejects_what_asks_for_it(prepared: Programs, churn: Rollout) -> None:
+    ends = {
+        "name": "mesh",
+        "image": image_of(prepared, "server"),
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-c", "import time; time.sleep(6)"],
+    }
+    many = {"interval": "1s", "minSamples": 100000}
+    async with serving(prepared, churn, spec(health=many, strategy=ONE_STEP)) as now:
+        await roll_out(churn, "v2", server=beside(ends))
+        await churn.until_condition("Stalled")
+        message = (await churn.status())["message"]
+        assert "container mesh: exit code 0" in message
+        assert "(limit 1)" in message
+        await churn.until_pods("stable alone is left", lambda pods: of(now.revision, pods) == pods)
+    assert losses(now.load.records) == []
+
+
+async def test_the_deadline_does_not_run_while_a_secret_is_missing(prepared: Programs, churn: Rollout) -> None:
+    """The Secret comes before the deadline; the model loads for 20 s more, which is beyond it."""
+    asks = {"name": "server", "envFrom": [{"secretRef": {"name": "late"}}]}
+    async with serving(prepared, churn, spec(progressDeadline="25s", strategy=ONE_STEP)) as now:
+        await roll_out(churn, "slow-load-v2", server=beside(asks))
+        await churn.until("the Secret is missed", lambda obj: 'secret "late" not found' in obj["status"]["message"])
+        await stays(churn, holds_because("WaitingForCluster"), looks=12)
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "late"}}
+        await churn.cluster.create(secret, churn.namespace)
+        await churn.until_condition("Ready")
+    assert (await churn.status())["stable"]["version"] == "2.0.0"
+    assert losses(now.load.records) == []
+
+
+async def test_a_volume_that_cannot_be_mounted_is_named(prepared: Programs, churn: Rollout) -> None:
+    asks = {"name": "server", "volumeMounts": [{"name": "tls", "mountPath": "/tls"}]}
+    missing = [{"name": "tls", "secret": {"secretName": "no-such"}}]
+    async with serving(prepared, churn, spec(strategy=ONE_STEP)) as now:
+        await roll_out(churn, "v2", server=beside(asks, volumes=missing))
+        await churn.until("it is named", lambda obj: "volumes secret no-such" in obj["status"]["message"])
+        assert holds_because("WaitingForCluster")(await churn.get())
+    assert losses(now.load.records) == []
+
+
+async def test_gates_of_others_are_named_and_waited_for(prepared: Programs, churn: Rollout) -> None:
+    gates = {
+        "schedulingGates": [{"name": "example.com/quota"}],
+        "readinessGates": [{"conditionType": "example.com/taken"}],
+    }
+    async with serving(prepared, churn, spec(progressDeadline="20s", strategy=ONE_STEP)) as now:
+        await roll_out(churn, "v2", server=beside(**gates))
+        await churn.until("one is named", lambda obj: "waits for example.com/quota" in obj["status"]["message"])
+        await for_pods(churn, now.revision, let_in)
+        await churn.until("so is the other", lambda obj: "example.com/taken is not True" in obj["status"]["message"])
+
+        async def promoted_by_others() -> bool:
+            await for_pods(churn, now.revision, let_in)
+            await for_pods(churn, now.revision, take)
+            return is_true(await churn.get(), "Ready") and await stable_of(churn) != now.revision
+
+        await until(promoted_by_others, "it is promoted", 120)
+    assert losses(now.load.records) == []
+
+
+async def for_pods(churn: Rollout, but: str, act: Callable[[Cluster, str, Object], Awaitable[None]]) -> None:
+    """Do something to each pod that is not of this revision; one that has gone meanwhile needs nothing."""
+    every = await churn.pods()
+    for pod in every:
+        if pod not in of(but, every):
+            with contextlib.suppress(ApiError):
+                await act(churn.cluster, path_of("v1", "Pod", churn.namespace, pod["metadata"]["name"]), pod)
+
+
+async def let_in(cluster: Cluster, path: str, pod: Object) -> None:
+    if pod["spec"].get("schedulingGates"):
+        await cluster.merge(path, {"spec": {"schedulingGates": None}})
+
+
+async def take(cluster: Cluster, path: str, pod: Object) -> None:
+    known = [one for one in pod["status"].get("conditions") or [] if one["type"] != "example.com/taken"]
+    if is_condition(known, "ContainersReady"):
+        taken = {"type": "example.com/taken", "status": "True"}
+        await cluster.merge(f"{path}/status", {"status": {"conditions": [*known, taken]}})
+
+
+def is_condition(conditions: list[Object], kind: str) -> bool:
+    return any(one["type"] == kind and one["status"] == "True" for one in conditions)

@@ -4,14 +4,16 @@ It answers at once and never fails by itself: delays, faults and deaths belong t
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from faults.etcd import Etcd, Key, Object
 
+from modelrollout.kube.encoding import encoded
 from modelrollout.kube.errors import AlreadyExists, Conflict, Invalid, NotFound
-from modelrollout.kube.resources import MODEL_ROLLOUTS, PODS, Resource, version_of
+from modelrollout.kube.resources import CONTROLLER_REVISIONS, MODEL_ROLLOUTS, PODS, Resource, version_of
 
 NAMESPACE = "default"
 Path = tuple[str, ...]
@@ -26,6 +28,10 @@ class ApiServer:
     owned: dict[tuple[Key, str], frozenset[Path]] = field(default_factory=dict)
     """Fields that each manager has applied."""
     made: int = 0
+    encode: Callable[[object], bytes] = encoded
+    """How the operator encodes what it sends."""
+    raw: dict[Key, str] = field(default_factory=dict)
+    """The bytes of each ControllerRevision's data, as they were sent."""
 
     def get(self, resource: Resource, name: str, namespace: str = NAMESPACE) -> Object:
         found = self.etcd.get((resource.plural, namespace, name))
@@ -47,6 +53,8 @@ class ApiServer:
         whole = {"apiVersion": resource.api_version, "kind": resource.kind} | obj | {"metadata": meta}
         if resource is not PODS:
             whole.pop("status", None)
+        if resource is CONTROLLER_REVISIONS:
+            self.raw[key] = self.encode(obj.get("data")).decode()
         return self._put(key, whole, by, "create")
 
     def update(self, resource: Resource, obj: Object, by: str) -> Object:
@@ -115,8 +123,35 @@ class ApiServer:
         """Nobody holds it any more."""
         self.etcd.put(_key(resource, name), None, by, "delete")
 
+    def orphan(self, resource: Resource, name: str, by: str) -> None:
+        """Delete an object and keep what it owns: the garbage collector lets go of each, and only then it is gone."""
+        known = self.get(resource, name)
+        meta = known["metadata"] | {"deletionTimestamp": self.clock, "finalizers": ["orphan"]}
+        self._put(_key(resource, name), known | {"metadata": meta}, by, "delete")
+
+    def _let_go(self) -> None:
+        for key, obj in list(self.etcd.objects.items()):
+            if "orphan" in (obj["metadata"].get("finalizers") or []) and self._has_let_go(obj["metadata"]["uid"]):
+                self.etcd.put(key, None, "garbage collector", "delete")
+
+    def _has_let_go(self, uid: str) -> bool:
+        """Take the owner away from everything it owns; gives whether that was possible."""
+        all_gone = True
+        for key, obj in list(self.etcd.objects.items()):
+            owners = obj["metadata"].get("ownerReferences") or []
+            kept = [owner for owner in owners if owner["uid"] != uid]
+            if len(kept) == len(owners):
+                continue
+            try:
+                changed = obj | {"metadata": obj["metadata"] | {"ownerReferences": kept}}
+                self._changed(key, changed, "garbage collector", "merge")
+            except Invalid:
+                all_gone = False
+        return all_gone
+
     def collect(self) -> None:
         """The garbage collector: what belongs to an owner that is gone goes, too. Pods end by their kubelet."""
+        self._let_go()
         alive = {obj["metadata"]["uid"] for obj in self.etcd.objects.values()}
         for key, obj in list(self.etcd.objects.items()):
             owners = obj["metadata"].get("ownerReferences") or []
@@ -132,6 +167,8 @@ class ApiServer:
 
     def _changed(self, key: Key, changed: Object, by: str, verb: str) -> Object:
         known = self.etcd.objects[key]
+        if key in self.raw and _go(changed.get("data")) != self.raw[key]:
+            raise Invalid(f'ControllerRevision.apps "{key[2]}" is invalid: data: Invalid value: field is immutable')
         meta = changed["metadata"] | {"generation": known["metadata"]["generation"]}
         if changed.get("spec") != known.get("spec"):
             meta["generation"] += 1
@@ -145,6 +182,14 @@ class ApiServer:
         stored = self.etcd.put(key, obj, by, verb)
         assert stored is not None
         return stored
+
+
+def _go(value: object) -> str:
+    """JSON as the API server encodes what it has decoded: it compares that, byte by byte, with what it was sent."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    for one in "&<>":
+        text = text.replace(one, f"\\u{ord(one):04x}")
+    return text
 
 
 def _key(resource: Resource, name: str) -> Key:

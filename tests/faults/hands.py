@@ -124,9 +124,11 @@ HANDS: Mapping[str, Hand] = {
     "Service pointed at the canary": point_at(V2),
     "status erased": erase_status,
 }
-ORPHANS: Mapping[str, tuple[Hand, Hand]] = {
-    "Service orphaned": (orphan(SERVICES), delete(SERVICES)),
-    "stable's Deployment orphaned": (orphan(DEPLOYMENTS, V1), delete(DEPLOYMENTS, V1)),
-    "canary's Deployment orphaned": (orphan(DEPLOYMENTS, V2), delete(DEPLOYMENTS, V2)),
+ORPHANS: Mapping[str, Hand] = {
+    "Service orphaned": orphan(SERVICES),
+    "disruption budget orphaned": orphan(DISRUPTION_BUDGETS),
+    "stable's ControllerRevision orphaned": orphan(CONTROLLER_REVISIONS, V1),
+    "stable's Deployment orphaned": orphan(DEPLOYMENTS, V1),
+    "canary's Deployment orphaned": orphan(DEPLOYMENTS, V2),
 }
-"""What orphans a child, and what a person does when the status has told of it."""
+"""What orphans a child."""

@@ -204,8 +204,21 @@ def _only_what_it_controls(watchman: Watchman, write: Write) -> Iterator[str]:
     if write.key[0] == names.PLURAL or known is None:
         return
     owners = known["metadata"].get("ownerReferences") or []
-    if not any(owner.get("controller") and owner["uid"] in watchman.uids for owner in owners):
+    if not _is_owned(watchman, owners) and not _is_adopted(watchman, write):
         yield "the object is somebody else's"
+
+
+def _is_owned(watchman: Watchman, owners: list[Object]) -> bool:
+    return any(owner.get("controller") and owner["uid"] in watchman.uids for owner in owners)
+
+
+def _is_adopted(watchman: Watchman, write: Write) -> bool:
+    """Whether the write makes an orphan that the operator once made its own again."""
+    if write.before is None or write.after is None:
+        return False
+    before, after = write.before["metadata"], write.after["metadata"]
+    made_here = (before.get("labels") or {}).get(names.NAME_LABEL) == watchman.cluster.rollout
+    return made_here and not before.get("ownerReferences") and _is_owned(watchman, after.get("ownerReferences") or [])
 
 
 def _never_onto_a_set_without_ready_pods(watchman: Watchman, write: Write) -> Iterator[str]:

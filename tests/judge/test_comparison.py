@@ -49,7 +49,9 @@ def test_a_slower_canary_is_found_below_the_absolute_limit() -> None:
 
     assert found.candidate is not None
     assert found.candidate.metric == "latencyRatio"
-    assert "took longer than 20.3 ms (stable's p95 before), stable's 0 of 1000" in found.candidate.message
+    assert (
+        "took longer than 22.3 ms, stable's 0 of 1000 longer than 20.3 ms (its p95 before)" in found.candidate.message
+    )
 
 
 def test_few_requests_prove_nothing() -> None:

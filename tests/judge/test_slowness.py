@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modelrollout.judge import mixtures
 from modelrollout.judge.quantiles import quantiles
-from modelrollout.judge.slowness import P95, Slow, Slowness, Yardstick, slow_at, yardstick
+from modelrollout.judge.slowness import P95, Proof, Slow, Slowness, Yardstick, slow_at, yardstick
 from modelrollout.judge.strata import Buckets, upto
 
 EDGES = tuple(float(f"{0.05 * 1.1**i:.6g}") for i in range(153))
@@ -34,11 +34,15 @@ def measure() -> Yardstick:
     return found
 
 
+def at(known: Yardstick, candidate: Buckets, stable: Buckets, tolerated: float = 0.0) -> Slow:
+    return slow_at(known, (candidate, stable), known.proof(candidate, stable), tolerated)
+
+
 def after(rounds: int, times: float, seed: int = 1, requests: int = 100) -> Slowness:
     rng = np.random.default_rng(seed)
     found = Slowness(measure())
     for _ in range(rounds):
-        found = found.plus(slow_at(found.measure, below(rng, requests, times), below(rng, requests)))
+        found = found.plus(at(found.measure, below(rng, requests, times), below(rng, requests)))
     return found
 
 
@@ -82,7 +86,7 @@ def test_a_canary_whose_p95_is_below_a_millisecond_is_fast_enough(slow: int, *, 
     assert measure is not None
     found = Slowness(measure)
     for _ in range(10):
-        found = found.plus(slow_at(measure, fast(100, slow), fast(400, 8)))
+        found = found.plus(at(measure, fast(100, slow), fast(400, 8)))
 
     assert (found.short_of(math.log(20), 0.005) is None) == passes
 
@@ -111,7 +115,7 @@ def test_a_canary_beyond_the_tolerance_does_not_pass() -> None:
 
 def test_the_worst_edge_is_named() -> None:
     one = Slow(candidate=(500, 250, 100, 90, 10), stable=(500, 250, 100, 50, 10), candidate_requests=1000)
-    found = Slowness(measure()).plus(Slow(one.candidate, one.stable, 50, 1000, 1000))
+    found = Slowness(measure()).plus(Slow(one.candidate, one.stable, 1000, 1000, Proof(50, 1000, 50, 1000)))
 
     assert found.worst == P95
 
@@ -119,7 +123,7 @@ def test_the_worst_edge_is_named() -> None:
 def test_an_arm_without_requests_adds_nothing() -> None:
     found = after(3, times=1.0)
 
-    assert found.plus(Slow((9,) * 5, (0,) * 5, 9, 9, 0)).gains is found.gains
+    assert found.plus(Slow((9,) * 5, (0,) * 5, 9, 0, Proof(9, 9, 0, 0))).gains is found.gains
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ def test_one_table_expects_at_most_one_whatever_the_common_rate(
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_a_restart_keeps_what_was_bet_before(first: int, second: int) -> None:
     def one(slow: int) -> Slow:
-        return Slow((slow,) * 5, (3,) * 5, slow, 100, 100)
+        return Slow((slow,) * 5, (3,) * 5, 100, 100, Proof(slow, 100, 3, 100))
 
     begun = Slowness(measure()).plus(one(first))
     plain, restarted = begun.plus(one(second)), begun.restarted().plus(one(second))

@@ -279,3 +279,34 @@ def test_a_deleted_lease_is_made_again_by_one() -> None:
         assert (await replicas.leader())[0] == replicas.lease()["spec"]["holderIdentity"]
 
     play(story)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"leaseDurationSeconds": 2**31 - 1},
+        {"leaseDurationSeconds": 2**31 - 1, "renewTime": "9999-12-31T23:59:59.999999Z"},
+        {"leaseTransitions": 2**31 - 1},
+        {"leaseTransitions": "many", "leaseDurationSeconds": "long"},
+        {"leaseTransitions": -5, "leaseDurationSeconds": float("nan")},
+        {"renewTime": [], "acquireTime": {}},
+        {"strategy": "OldestEmulationVersion", "preferredHolder": "mallory"},
+        {},
+    ],
+    ids=str,
+)
+def test_whatever_a_lease_says_it_is_free_a_minute_after_its_last_change(said: dict[str, Any]) -> None:
+    async def story(replicas: Replicas) -> float:
+        spec = {"holderIdentity": "mallory"} | said
+        replicas.direct.server.put(LEASES, {"metadata": {"name": "mr", "namespace": "ops"}, "spec": spec})
+        replicas.direct.server.put(PODS, {"metadata": {"name": "mallory", "namespace": "ops"}})
+        replicas.start("a")
+        took = (await replicas.leader())[1]
+        written = replicas.lease()["spec"]
+        assert written.keys() == {
+            "holderIdentity", "leaseDurationSeconds", "renewTime", "acquireTime", "leaseTransitions",
+        }  # fmt: skip
+        assert 0 <= written["leaseTransitions"] < 2**31
+        return took
+
+    assert play(story) <= 62

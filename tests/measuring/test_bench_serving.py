@@ -120,7 +120,7 @@ def test_a_sample_belongs_to_the_innermost_function_of_ours() -> None:
     stacks = [
         f"{loop} 5",
         f"{turn} 2",
-        f"{turn};SklearnModel.predict (modelserver/sklearn_format.py:33);predict (sklearn/native.py:1) 3",
+        f"{turn};SklearnModel.predict (modelserver/estimators.py:33);predict (sklearn/native.py:1) 3",
         f"{loop};Connection.on_body (modelserver/connections.py:1);OneRow.understand (modelserver/native.py:7) 4",
         f"{turn};Predictor._finish (modelserver/predict.py:157);OneRow.write (modelserver/native.py:85) 6",
         f"{loop};made_up (modelserver/new.py:1) 1",

@@ -15,6 +15,7 @@ from kube.apiserver import ApiServer, Asked, connected, refuse, serving
 from scrape.healths import TARGET, health
 
 from modelrollout.judge import Sample
+from modelrollout.ledger import Failure
 from modelrollout.scrape.http import DirectScraper
 from modelrollout.scrape.proxy import ProxyScraper
 from modelrollout.scrape.target import Target
@@ -37,7 +38,7 @@ async def server(answer: Answer) -> AsyncIterator[Target]:
         await runner.cleanup()
 
 
-async def scraped(target: Target, seconds: float = 1.0) -> Sample | str:
+async def scraped(target: Target, seconds: float = 1.0) -> Sample | Failure:
     door = DirectScraper()
     try:
         return await door.scrape(target, seconds)
@@ -102,11 +103,11 @@ async def _hangs_up(request: web.Request) -> web.StreamResponse:
 BAD: list[tuple[Answer, str]] = [
     (_hangs, "no answer within 0.2 s"),
     (_hangs_half_way, "no answer within 0.2 s"),
-    (_is_huge, "answered more than 1048576 bytes"),
-    (_redirects, "answered 302"),
-    (_is_stuck, "answered 503"),
-    (_is_garbage, "answered something else than /health"),
-    (_is_packed, "answered something else than /health"),
+    (_is_huge, "more than 98304 bytes"),
+    (_redirects, "status 302"),
+    (_is_stuck, "status 503"),
+    (_is_garbage, "no JSON"),
+    (_is_packed, "no JSON"),
     (_is_another, "the answer is from another pod (uid uid-other)"),
     (_hangs_up, "cannot be reached"),
 ]
@@ -125,13 +126,33 @@ async def test_a_pod_that_does_not_is_a_failed_scrape_with_a_reason(answer: Answ
     async with server(answer) as target:
         found = await scraped(target, 0.2 if "hangs" in answer.__name__ else 5.0)
 
-    assert isinstance(found, str)
-    assert found.startswith(why)
+    assert isinstance(found, Failure)
+    assert found.reason.startswith(why)
+
+
+async def test_a_pod_gets_no_credentials_and_no_cookies_and_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where variables name a proxy, and where the answer before set a cookie."""
+    asked: list[dict[str, str]] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append({name.lower(): value for name, value in request.headers.items()})
+        return web.Response(body=BODY, headers={"Set-Cookie": "who=1"})
+
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with server(answer) as target:
+        door = DirectScraper()
+        for _ in range(2):
+            assert isinstance(await door.scrape(target, 1.0), Sample)
+        await door.close()
+
+    assert [one.keys() for one in asked] == [{"host", "accept", "accept-encoding", "user-agent"}] * 2
+    assert {one["accept-encoding"] for one in asked} == {"identity"}
 
 
 async def test_an_answer_without_end_is_cut_long_before_its_time_is_over() -> None:
     async with server(_never_ends) as target:
-        assert await scraped(target, 60) == "answered more than 1048576 bytes"
+        assert await scraped(target, 60) == Failure("more than 98304 bytes", heard=True)
 
 
 async def test_nobody_at_the_address_is_a_failed_scrape() -> None:
@@ -139,12 +160,14 @@ async def test_nobody_at_the_address_is_a_failed_scrape() -> None:
         taken.bind(("127.0.0.1", 0))
         found = await scraped(replace(TARGET, port=taken.getsockname()[1]))
 
-    assert isinstance(found, str)
-    assert found.startswith("cannot be reached")
+    assert found == Failure("cannot be reached: Connection refused")
 
 
 async def test_an_address_that_is_none_is_a_failed_scrape() -> None:
-    assert str(await scraped(replace(TARGET, address="not an address"))).startswith("cannot be reached")
+    found = await scraped(replace(TARGET, address="not an address"))
+    assert isinstance(found, Failure)
+    assert found.reason.startswith("cannot be reached: ")
+    assert not found.heard
 
 
 async def test_one_connection_serves_many_scrapes() -> None:
@@ -195,7 +218,7 @@ async def test_through_the_api_server_the_same_limits_hold() -> None:
         await asyncio.sleep(60)
         raise AssertionError("never")
 
-    assert (await _proxied(refused))[0] == "answered 503"
-    assert (await _proxied(moved))[0] == "answered 302"
-    assert "longer than 1048576 bytes" in (await _proxied(huge))[0]
-    assert (await _proxied(hangs, 0.1))[0] == "no answer within 0.1 s"
+    assert (await _proxied(refused))[0] == Failure("status 503", heard=True)
+    assert (await _proxied(moved))[0] == Failure("status 302", heard=True)
+    assert "longer than 98304 bytes" in (await _proxied(huge))[0].reason
+    assert (await _proxied(hangs, 0.1))[0] == Failure("no answer within 0.1 s")

@@ -7,16 +7,19 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from scrape.healths import pod
 from shell.virtual import run
 
 from modelrollout.core.decision import Watch
 from modelrollout.judge import Sample
-from modelrollout.ledger import Looks
-from modelrollout.scrape.scraper import MOST_IN_FLIGHT, NEVER_SENT, Scraper
+from modelrollout.ledger import Failure, Looks
+from modelrollout.scrape.scraper import NEVER_SENT, Scraper
 from modelrollout.scrape.target import Target, targets
 
 WATCH = Watch(timedelta(seconds=5), candidate="bbbb", stable="aaaa", epoch="e")
+OF_ONE_ROLLOUT = 86
+"""Places that one rollout gets when nobody else has any: a third of them, or 1 more."""
 
 
 class Rounds:
@@ -30,12 +33,12 @@ class Rounds:
     def targets(self, key: str, _: Watch) -> tuple[Target, ...]:
         return tuple(Target("default", f"{key}-{index}", f"u{index}", "aaaa", "") for index in range(self.pods))
 
-    async def scrape(self, target: Target, seconds: float) -> Sample | str:
+    async def scrape(self, target: Target, seconds: float) -> Sample | Failure:
         self._under_way += 1
         self.most = max(self.most, self._under_way)
         await asyncio.sleep(min(self.seconds, seconds))
         self._under_way -= 1
-        return "too slow" if self.seconds > seconds else Sample(target.name, "i", 1, 0, 0)
+        return Failure("too slow") if self.seconds > seconds else Sample(target.name, "i", 1, 0, 0)
 
     def finished(self, key: str, _: Watch, looks: Looks) -> None:
         self.done.append((asyncio.get_running_loop().time(), key, looks))
@@ -110,12 +113,90 @@ def test_never_more_scrapes_are_under_way_than_allowed_and_those_never_sent_say_
         scraper.watch("churn", WATCH)
         await asyncio.sleep(5.0 + 3.5)
 
-    rounds = play(Rounds(pods=2 * MOST_IN_FLIGHT + 10, seconds=2.0), script)
+    rounds = play(Rounds(pods=2 * OF_ONE_ROLLOUT + 10, seconds=2.0), script)
 
-    assert rounds.most == MOST_IN_FLIGHT
+    assert rounds.most == OF_ONE_ROLLOUT
     looks = rounds.done[0][2].pods
-    assert sum(look.sample is not None for look in looks) == 2 * MOST_IN_FLIGHT
-    assert [(look.reason, look.sent) for look in looks[2 * MOST_IN_FLIGHT :]] == [(NEVER_SENT, False)] * 10
+    assert sum(look.sample is not None for look in looks) == 2 * OF_ONE_ROLLOUT
+    assert [(look.reason, look.sent) for look in looks[2 * OF_ONE_ROLLOUT :]] == [(NEVER_SENT, False)] * 10
+
+
+class Tenants(Rounds):
+    """One tenant's pods say nothing for as long as they are listened to; everybody else's answer at once."""
+
+    def __init__(self, rollouts: int, pods: int) -> None:
+        super().__init__(pods)
+        self.silent = [f"silent/r{number}" for number in range(rollouts)]
+
+    def targets(self, key: str, _: Watch) -> tuple[Target, ...]:
+        namespace, name = key.split("/")
+        pods = self.pods if key in self.silent else 3
+        return tuple(Target(namespace, f"{name}-{index}", f"u{index}", "aaaa", "") for index in range(pods))
+
+    async def scrape(self, target: Target, seconds: float) -> Sample | Failure:
+        if target.namespace == "silent":
+            await asyncio.sleep(seconds)
+            return Failure(f"no answer within {seconds:g} s")
+        await asyncio.sleep(0.05)
+        return Sample(target.name, "i", 1, 0, 0)
+
+
+@pytest.mark.parametrize(("rollouts", "pods"), [(60, 10), (1, 600), (600, 1), (300, 20)])
+def test_the_silent_pods_of_one_tenant_blind_nobody_else(rollouts: int, pods: int) -> None:
+    others = ["shop/churn", "shop/fraud", "bank/risk"]
+
+    async def script(scraper: Scraper) -> None:
+        for key in (*rounds.silent, *others):
+            scraper.watch(key, Watch(timedelta(seconds=1), stable="aaaa"))
+        await asyncio.sleep(20)
+
+    rounds = Tenants(rollouts, pods)
+    play(rounds, script)
+
+    for key in others:
+        done = [(at, looks) for at, one, looks in rounds.done if one == key]
+        assert len(done) >= 19
+        assert all(look.sample is not None for _, looks in done for look in looks.pods)
+        assert all(at - looks.at < 0.1 for at, looks in done)
+
+
+def test_a_silent_rollout_leaves_places_to_its_neighbours_in_the_namespace() -> None:
+    async def script(scraper: Scraper) -> None:
+        for key in ("silent/r0", "silent/churn"):
+            scraper.watch(key, Watch(timedelta(seconds=1), stable="aaaa"))
+        await asyncio.sleep(20)
+
+    rounds = Tenants(1, 600)
+    real = rounds.scrape
+
+    async def scrape(target: Target, seconds: float) -> Sample | Failure:
+        return Sample(target.name, "i", 1, 0, 0) if target.name.startswith("churn") else await real(target, seconds)
+
+    rounds.scrape = scrape  # type: ignore[method-assign]
+    play(rounds, script)
+
+    looks = [look for _, key, round_ in rounds.done if key == "silent/churn" for look in round_.pods]
+    assert len(looks) >= 3 * 19
+    assert all(look.sample is not None for look in looks)
+
+
+def test_a_scrape_that_breaks_is_a_failed_scrape_and_its_round_is_not_lost() -> None:
+    async def script(scraper: Scraper) -> None:
+        scraper.watch("churn", WATCH)
+        await asyncio.sleep(6)
+
+    class Broken(Rounds):
+        async def scrape(self, target: Target, seconds: float) -> Sample | Failure:
+            if target.name.endswith("-0"):
+                raise OverflowError("cannot convert float infinity to integer")
+            return await super().scrape(target, seconds)
+
+    ((_, _, looks),) = play(Broken(), script).done
+
+    assert [(look.sample is not None, look.sent, look.reason) for look in looks.pods] == [
+        (False, True, "could not be scraped: OverflowError"),
+        (True, True, ""),
+    ]
 
 
 def test_a_round_that_is_still_under_way_makes_the_next_one_fall_out() -> None:
@@ -123,7 +204,7 @@ def test_a_round_that_is_still_under_way_makes_the_next_one_fall_out() -> None:
         scraper.watch("churn", Watch(timedelta(seconds=1), stable="aaaa"))
         await asyncio.sleep(10)
 
-    rounds = play(Rounds(pods=MOST_IN_FLIGHT + 1, seconds=0.9), script)
+    rounds = play(Rounds(pods=OF_ONE_ROLLOUT + 1, seconds=0.9), script)
 
     assert len(rounds.done) >= 4
     assert all(looks.at >= done for (done, _, _), (_, _, looks) in pairwise(rounds.done))

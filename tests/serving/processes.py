@@ -69,18 +69,18 @@ def command(uri: object, **environment: str) -> tuple[list[str], dict[str, str]]
 
 
 @contextmanager
-def running(uri: object, **environment: str) -> Iterator[Running]:
+def running(uri: object, prefix: tuple[str, ...] = (), /, **environment: str) -> Iterator[Running]:
     """A server that is ready; ended, if it still runs, at the end."""
-    with started(uri, **environment) as server:
+    with started(uri, prefix, **environment) as server:
         server.until(server.ready)
         yield server
 
 
 @contextmanager
-def started(uri: object, **environment: str) -> Iterator[Running]:
-    """A server that may not be ready yet."""
+def started(uri: object, prefix: tuple[str, ...] = (), /, **environment: str) -> Iterator[Running]:
+    """A server that may not be ready yet; `prefix` is a program that runs it, such as prlimit."""
     arguments, variables = command(uri, MODEL_TERMINATION_LOG="/dev/null", **environment)
-    with subprocess.Popen(arguments, env=variables, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*prefix, *arguments], env=variables, stderr=subprocess.PIPE, text=True) as process:
         server = Running(process, int(variables["MODEL_PORT"]), int(variables["MODEL_HEALTH_PORT"]))
         try:
             yield server

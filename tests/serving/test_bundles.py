@@ -165,7 +165,8 @@ def test_a_classifier_has_nothing_to_clip(tmp_path: Path) -> None:
     found = refusal(folder(tmp_path, classifier(), prediction={"max": 1}))
 
     assert found == (
-        "unreadable model: bundle.json: prediction: limits and intervals are for a regression, not for classes"
+        "unreadable model: bundle.json: prediction: "
+        "limits and intervals are for a regression of one number, not for classes"
     )
 
 

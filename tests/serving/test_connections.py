@@ -1,53 +1,49 @@
 """Connections end by an answer that says so: when they are old, have carried many, or a body is too long."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from serving.apps import fake, settings
 from serving.processes import LOOPBACK, KeepAlive
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
+from modelserver import limits
 from modelserver.app import App
-from modelserver.connections import Connection, Door, Lifetime
+from modelserver.bodies import Columns
+from modelserver.connections import Connection
+from modelserver.port import Lifetime, Port
 from modelserver.predict import Predictor
 from modelserver.state import State
 
 BODY = b'{"features": [1, 2, 3]}'
 
 
-OPEN: set[Connection] = set()
-
-
-def connections() -> list[Connection]:
-    return [connection for connection in OPEN if not connection.transport.is_closing()]
-
-
 @asynccontextmanager
 async def listening(lifetime: Lifetime) -> AsyncIterator[tuple[int, State]]:
     """The serving port in this loop."""
-    artifact, state = fake(), State(settings())
+    async with open_port(lifetime) as (number, state, _):
+        yield number, state
+
+
+@asynccontextmanager
+async def open_port(
+    lifetime: Lifetime, environment: Mapping[str, str] | None = None, **bounds: Any
+) -> AsyncIterator[tuple[int, State, Port]]:
+    artifact, state = fake(), State(settings(**(environment or {})))
     state.artifact = artifact
     state.open()
-    predictor = Predictor(artifact, state.settings, state.traffic)
-    config = Config(App(predictor, state), ws="none", lifespan="off", log_config=None)
-    config.load()
-    loop, port, door = asyncio.get_running_loop(), ServerState(), Door(state, predictor, lifetime)
-
-    def opened() -> Connection:
-        connection = Connection(config, port, loop, door)
-        OPEN.add(connection)
-        return connection
-
-    OPEN.clear()
-    server = await loop.create_server(opened, LOOPBACK, 0)
-    yield server.sockets[0].getsockname()[1], state
+    app = App(Predictor(artifact, state.settings, state.traffic), state)
+    usual = limits.of_serving_port(state.settings, Columns.of(artifact))
+    port = Port(app, replace(usual, **bounds), lifetime)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(port), LOOPBACK, 0)
+    yield server.sockets[0].getsockname()[1], state, port
     server.close()
     while port.connections:
         for connection in list(port.connections):
-            connection.transport.close()
+            connection.abort()
         await asyncio.sleep(0.01)
 
 
@@ -170,10 +166,10 @@ async def test_a_pipelined_mixture_is_answered_in_order() -> None:
 
 
 async def test_a_connection_without_traffic_is_closed_after_a_while() -> None:
-    async with listening(Lifetime()) as (port, _), KeepAlive(port) as client:
+    async with open_port(Lifetime()) as (number, _, port), KeepAlive(number) as client:
         await client.post("/v1/predict", BODY)
-        (connection,) = connections()
+        (connection,) = port.connections
         connection.close_quiet(60)
-        assert not connection.transport.is_closing()
+        assert not connection.is_closing()
         connection.close_quiet(-1)
-        assert connection.transport.is_closing()
+        assert connection.is_closing()

@@ -15,8 +15,9 @@ from sklearn.ensemble import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from modelserver.artefacts import Whole
+from modelserver.estimators import SklearnModel
 from modelserver.forests import trees_of
-from modelserver.sklearn_format import SklearnModel
 
 ROWS, LABELS = make_classification(200, 8, n_informative=6, n_classes=3, random_state=0)
 VALUES = make_regression(200, 8, random_state=0)[1]
@@ -35,7 +36,7 @@ def test_a_classifiers_probabilities_are_its_own(name: str) -> None:
     labels = np.array(["a", "b", "c"])[LABELS] if name == "words" else LABELS
     estimator = CLASSIFIERS[name].fit(ROWS, labels)
 
-    scores = SklearnModel(estimator).predict(ROWS)
+    scores = SklearnModel(Whole(estimator)).predict(ROWS)
 
     np.testing.assert_allclose(np.array(scores.probabilities), estimator.predict_proba(ROWS), rtol=1e-12)
     assert scores.labels == estimator.predict(ROWS).tolist()
@@ -46,7 +47,7 @@ def test_a_regressions_values_are_its_own(estimator: Any) -> None:
     estimator.fit(ROWS, VALUES)
 
     np.testing.assert_allclose(
-        np.array(SklearnModel(estimator).predict(ROWS).labels), estimator.predict(ROWS), rtol=1e-12
+        np.array(SklearnModel(Whole(estimator)).predict(ROWS).labels), estimator.predict(ROWS), rtol=1e-12
     )
 
 
@@ -68,6 +69,6 @@ def test_trees_that_answer_otherwise_are_not_used(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_number_too_large_for_a_float_is_beyond_every_threshold() -> None:
-    model = SklearnModel(RandomForestRegressor(5, random_state=0).fit(ROWS, VALUES))
+    model = SklearnModel(Whole(RandomForestRegressor(5, random_state=0).fit(ROWS, VALUES)))
 
     assert model.predict(np.full((1, 8), 1e300)).labels == model.predict(np.full((1, 8), 1e30)).labels

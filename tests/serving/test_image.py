@@ -13,6 +13,7 @@ from serving.processes import SERVING_IMAGE, command, running
 
 DOCKERFILE = (SERVING_IMAGE / "Dockerfile").read_text().replace("\\\n", "")
 LAST_STAGE = DOCKERFILE.rpartition("\nFROM ")[2].splitlines()
+ENTRYPOINT: list[str] = json.loads(LAST_STAGE[-1].removeprefix("ENTRYPOINT "))
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +33,34 @@ def test_it_is_one_layer_of_a_user_without_a_name() -> None:
 
 
 def test_words_behind_the_image_reach_the_tools() -> None:
-    assert LAST_STAGE[-1] == 'ENTRYPOINT ["python3", "-m", "modelserver"]'
+    assert ENTRYPOINT[-2:] == ["-m", "modelserver"]
+
+
+INFLUENCES = {
+    "a module of the interpreter's start": {"PYTHONPATH": "{folder}"},
+    "a program by way of warnings": {"PYTHONWARNINGS": "all:0:antigravity.x:0:0", "BROWSER": "touch {folder}/ran #%s"},
+    "another home": {"PYTHONHOME": "{folder}"},
+}
+
+
+@pytest.mark.parametrize("variables", INFLUENCES.values(), ids=INFLUENCES)
+@pytest.mark.parametrize("isolated", [True, False])
+def test_no_variable_says_what_the_interpreter_runs(tmp_path: Path, variables: dict[str, str], isolated: bool) -> None:  # noqa: FBT001
+    (tmp_path / "sitecustomize.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    given = {name: value.format(folder=tmp_path) for name, value in variables.items()}
+    flags = ENTRYPOINT[1 : ENTRYPOINT.index("-m")] if isolated else []
+    ran = subprocess.run([sys.executable, *flags, "-c", "print('served')"], env=given, capture_output=True, text=True)  # noqa: PLW1510
+    assert (ran.stdout == "served\n" and not (tmp_path / "ran").exists()) is isolated
 
 
 def test_its_health_check_asks_the_health_port(models: Path) -> None:
     (line,) = [line for line in LAST_STAGE if line.startswith("HEALTHCHECK")]
     words: list[str] = json.loads(line.partition("CMD ")[2])
-    assert words[0] == "python3"
+    assert words[:2] == ["python3", "-I"]  # which looks for modules in its own venv alone
     with running(models / "v2.onnx") as server:
         _, environment = command(models / "v2.onnx", MODEL_HEALTH_PORT=str(server.health_port))
-        assert subprocess.run([sys.executable, *words[1:]], env=environment, timeout=60, check=False).returncode == 0
-    assert subprocess.run([sys.executable, *words[1:]], env=environment, timeout=60, check=False).returncode == 1
+        assert subprocess.run([sys.executable, *words[2:]], env=environment, timeout=60, check=False).returncode == 0
+    assert subprocess.run([sys.executable, *words[2:]], env=environment, timeout=60, check=False).returncode == 1
 
 
 def test_its_bill_names_packages_of_python_and_of_debian(sbom: ModuleType, tmp_path: Path) -> None:

@@ -46,3 +46,17 @@ def test_it_sends_the_rows_of_a_file_and_tells_of_those_that_fail(models: Path, 
     assert code == 1
     asked, failed = requests["/v1/predict"]
     assert asked == failed > 0
+
+
+def test_it_ends_with_its_own_exit_code_where_the_server_is_gone(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.json"
+    rows.write_text(json.dumps([[1.0, 2.0]]))
+    done = subprocess.run(
+        [LOCUST, "--locustfile", FILE, "--host", f"http://{LOOPBACK}:1", "--headless", "--users", "5",
+         "--spawn-rate", "5", "--run-time", "50s", "--only-summary"],
+        env=os.environ | {"ROWS": str(rows), "GONE_AFTER": "0.5"}, capture_output=True, text=True, check=False,
+        timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 3
+    assert f"http://{LOOPBACK}:1 has not answered for 0.5 s; no more requests are sent" in done.stdout

@@ -50,6 +50,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "edges that fall": ({"baseline": {**BASELINE, "edges": [2, 1]}}, "baseline: edges have to ascend"),
     "counts of others": ({"baseline": {**BASELINE, "count": 9}}, "baseline: counts sum up to 400, count is 9"),
     "an endless mean": ({"baseline": {**BASELINE, "mean": math.inf}}, "baseline.mean: Input should be a finite number"),
+    "a mean without a square": ({"baseline": {**BASELINE, "mean": -1e200}}, "baseline.mean: -1e+200 is beyond 1e+100"),
     "limits upside down": ({"prediction": {"min": 2, "max": 1}}, "prediction: min 2 is above max 1"),
     "an interval upside down": (
         {"prediction": {"interval": {"level": 0.9, "lower": 1, "upper": 0}}},

@@ -10,7 +10,6 @@ from serving.apps import COLUMNS, Clock, fake, served, settings
 from modelserver.asked import Answer
 from modelserver.logs import JsonLines
 from modelserver.request_log import RequestLog
-from modelserver.traffic import Flight
 
 ROW = {"features": {"a": 1.5, "b": 2.0, "c": 3.0}}
 
@@ -95,16 +94,16 @@ def test_a_share_is_drawn_and_the_rest_passes_by(lines: Any) -> None:
     log = RequestLog(settings(REQUEST_LOG_SHARE="0.25"), COLUMNS, Clock(), lambda: next(draws))
     answered: list[int] = []
 
-    def take(_body: bytes, _flight: Flight, answer: Answer) -> None:
+    def take(_body: bytes, answer: Answer) -> None:
         answer((200, b"{}"))
 
     logged = log.around("/v1/predict", take)
     for _ in range(4):
-        logged(b"", Flight(0), lambda reply: answered.append(reply[0]))
+        logged(b"", lambda reply: answered.append(reply[0]))
     assert (answered, len(lines())) == ([200] * 4, 2)
 
 
 def test_without_a_share_requests_take_the_way_they_took() -> None:
-    def take(_body: bytes, _flight: Flight, _answer: Answer) -> None: ...
+    def take(_body: bytes, _answer: Answer) -> None: ...
 
     assert RequestLog(settings(), COLUMNS, Clock()).around("/v1/predict", take) is take

@@ -47,10 +47,17 @@ def waiting(reason: str, message: str = "") -> Object:
     return {"name": "server", "started": False, "restartCount": 0, "state": state}
 
 
-def pod(*conditions: Object, server: Object | None = None, **status: Any) -> Object:
-    """A pod of revision aaaa of default/churn; ready, where nothing else is said."""
+def pod(
+    *conditions: Object,
+    server: Object | None = None,
+    mesh: Object | None = None,
+    asks: Object | None = None,
+    **status: Any,
+) -> Object:
+    """A pod of revision aaaa of default/churn with a sidecar; ready, where nothing else is said; `asks` of its spec."""
     found = list(conditions) or [condition("Ready")]
-    statuses = [{"name": "mesh", "restartCount": 9, "state": {}}, running() if server is None else server]
+    beside = {"name": "mesh", "restartCount": 9, "state": {}} if mesh is None else mesh | {"name": "mesh"}
+    statuses = [beside, running() if server is None else server]
     return {
         "metadata": {
             "name": "churn-aaaa-1",
@@ -66,7 +73,8 @@ def pod(*conditions: Object, server: Object | None = None, **status: Any) -> Obj
                     "startupProbe": {"periodSeconds": 1, "failureThreshold": 120},
                 }
             ]
-        },
+        }
+        | (asks or {}),
         "status": {"phase": "Running", "conditions": found, "containerStatuses": statuses} | status,
     }
 

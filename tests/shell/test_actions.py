@@ -1,5 +1,6 @@
 """Each kind of action: what it writes, and that it writes nothing when it is so already."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,14 +8,18 @@ from shell.loops import KEY, NOW, OWNER, SHARED, STABLE, World, rollout_object, 
 
 from modelrollout import names
 from modelrollout.actions import Scene, carry_out
+from modelrollout.builders.deployment import deployment
 from modelrollout.core.decision import (
     Action,
+    Adopt,
     Create,
     EnsureAutoscaler,
     EnsureService,
     Forget,
+    Mend,
     Preview,
     Protect,
+    Prove,
     Regroup,
     Remember,
     ReplacePod,
@@ -22,7 +27,7 @@ from modelrollout.core.decision import (
     Route,
     Scale,
 )
-from modelrollout.kube.errors import Conflict
+from modelrollout.kube.errors import Conflict, Invalid
 from modelrollout.kube.resources import (
     AUTOSCALERS,
     CONTROLLER_REVISIONS,
@@ -332,3 +337,63 @@ def test_the_rollout_of_these_tests_is_the_one_of_the_loop() -> None:
     raw = rollout_object()
     assert parse({**raw, "metadata": {**raw["metadata"], "namespace": "default"}}).key == KEY
     assert NOW.tzinfo is not None
+
+
+async def test_an_edited_image_is_put_back_once_and_only_there() -> None:
+    world = World()
+    made = deployment(scene(world).rollout, source("aaaa"), 2)
+    record = {"annotations": made["metadata"]["annotations"]}
+    server = made["spec"]["template"]["spec"]["containers"][0]
+    world.exists(DEPLOYMENTS, "churn-aaaa", metadata=record, spec=made["spec"])
+    assert await carried(world, Mend("aaaa")) == []
+
+    server |= {"image": "other:2", "resources": {"limits": {"memory": "9Gi"}}}
+    world.exists(DEPLOYMENTS, "churn-aaaa", metadata=record, spec=made["spec"])
+    assert await carried(world, Mend("aaaa")) == ["patch deployments churn-aaaa"]
+
+    found = world.api.server.get(DEPLOYMENTS, "churn-aaaa")
+    assert found is not None
+    server = found["spec"]["template"]["spec"]["containers"][0]
+    assert (server["image"], server["resources"]) == ("server:1", {"limits": {"memory": "9Gi"}})
+
+
+async def test_a_port_that_a_hand_has_changed_is_put_back() -> None:
+    world = World()
+    await carried(world, EnsureService(PREVIEW))
+    found = world.api.server.get(SERVICES, "churn")
+    assert found is not None
+    found["spec"]["ports"][0]["targetPort"] = 9999
+    world.stores[SERVICES].put(world.api.server.put(SERVICES, found))
+    told = EnsureService(PREVIEW, edited=True)
+    assert await carried(world, EnsureService(PREVIEW)) == [], "nobody has been told of it yet"
+    assert await carried(world, told) == ["update services churn"]
+    assert await carried(world, told) == []
+
+
+async def test_an_orphan_gets_its_owner_back_and_keeps_who_else_owns_it() -> None:
+    world = World()
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "u-x"}
+    meta = {"ownerReferences": [other], "annotations": {names.APPLIED_ANNOTATION: "0123"}}
+    world.exists(SERVICES, "churn", metadata=meta, spec={"selector": {}})
+    await carried(world, Adopt("Service", "churn"))
+    await carried(world, Adopt("Service", "churn"))
+
+    found = world.api.server.get(SERVICES, "churn")
+    assert found is not None
+    assert [one["uid"] for one in found["metadata"]["ownerReferences"]] == ["u-x", "uid-churn"]
+    assert world.written.count("patch services churn") == 1
+
+
+async def test_who_is_stable_is_written_on_its_memory_and_its_deployment() -> None:
+    world = World()
+    since = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    world.deployment("aaaa", 2)
+    world.exists(CONTROLLER_REVISIONS, "churn-aaaa")
+    world.api.faults["patch controllerrevisions"] = [Invalid("data: field is immutable")]
+    await carried(world, Prove("aaaa", since))
+    await carried(world, Prove("aaaa", since))
+
+    for resource in (CONTROLLER_REVISIONS, DEPLOYMENTS):
+        found = world.api.server.get(resource, "churn-aaaa")
+        assert found is not None
+        assert found["metadata"]["annotations"] == {names.STABLE_SINCE_ANNOTATION: "2026-03-01T12:00:00+00:00"}

@@ -10,10 +10,10 @@ from kube.apiserver import Direct
 from shell.loops import rollout_object
 
 from modelrollout.core.decision import Note
-from modelrollout.events import SAME_SECONDS, Teller, event
+from modelrollout.events import AGAIN_SECONDS, SAME_SECONDS, Teller, event
 from modelrollout.kube.errors import Forbidden
 from modelrollout.kube.resources import EVENTS
-from modelrollout.logs import JsonLines
+from modelrollout.logs import JsonLines, PlainLines
 from modelrollout.rollouts import parse
 
 RAW = rollout_object()
@@ -28,17 +28,23 @@ class Clock:
         return self.now
 
 
-async def told(api: Direct, clock: Clock, *times: float) -> list[Any]:
+async def told(api: Direct, clock: Clock, *times: float, note: Note = NOTE) -> list[Any]:
     teller = Teller(api, clock)
     for clock.now in times:
-        teller.tell(ROLLOUT, (NOTE,))
+        teller.tell(ROLLOUT, (note,))
     await teller.finish()
     return api.server.all(EVENTS)
 
 
 async def test_a_note_is_told_once_and_again_only_after_minutes() -> None:
-    assert len(await told(Direct(), Clock(), 0, 1, SAME_SECONDS)) == 1
-    assert len(await told(Direct(), Clock(), 0, 1, SAME_SECONDS + 2)) == 2
+    note = Note("ScrapeFailing", "churn-7f gives no usable answer", warning=True)
+    assert len(await told(Direct(), Clock(), 0, 1, SAME_SECONDS, note=note)) == 1
+    assert len(await told(Direct(), Clock(), 0, 1, SAME_SECONDS + 2, note=note)) == 2
+
+
+async def test_a_second_rejection_in_the_same_words_is_told_and_a_decision_taken_twice_is_not() -> None:
+    assert len(await told(Direct(), Clock(), 0, 1, AGAIN_SECONDS)) == 1
+    assert len(await told(Direct(), Clock(), 0, 30, 60)) == 3
 
 
 async def test_an_event_that_cannot_be_written_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -83,6 +89,15 @@ def test_a_message_that_is_too_long_for_an_event_is_cut() -> None:
     made = event(ROLLOUT, Note("X", "x" * 5000), datetime(2026, 3, 1, tzinfo=UTC))
 
     assert (len(made["message"]), made["message"][-4:]) == (1024, "x...")
+
+
+@pytest.mark.parametrize("lines", [JsonLines(), PlainLines("%(levelname)s: %(message)s")])
+def test_what_others_said_steers_no_terminal_that_shows_events_or_logs(lines: logging.Formatter) -> None:
+    words = "churn-0: \x1b[2J\x9b31m\u202eready\r\nERROR: all is lost"
+    record = logging.LogRecord("modelrollout", logging.WARNING, __file__, 1, "%s", (words,), None)
+
+    assert event(ROLLOUT, Note("X", words), datetime(2026, 3, 1, tzinfo=UTC))["message"].isprintable()
+    assert lines.format(record).isprintable()
 
 
 async def test_the_log_line_of_a_note_is_one_json_object(caplog: pytest.LogCaptureFixture) -> None:

@@ -63,7 +63,8 @@ def rounds(*looks: tuple[Look, ...], watch: Watch = WATCH, ledger: Ledger | None
 def test_the_first_round_is_an_origin_and_counts_nothing() -> None:
     ledger = rounds((look("aaaa", 1000), look("bbbb", 500, 400)))
 
-    assert (ledger.traffic, ledger.watched, ledger.verdict.requests) == (Traffic(0, 0, NOBODY_OUTSIDE), timedelta(0), 0)
+    nothing = Traffic(outside_quiet=NOBODY_OUTSIDE)
+    assert (ledger.traffic, ledger.watched, ledger.verdict.requests) == (nothing, timedelta(0), 0)
 
 
 def test_later_rounds_count_what_was_answered_in_between() -> None:
@@ -76,6 +77,22 @@ def test_later_rounds_count_what_was_answered_in_between() -> None:
     assert (ledger.traffic.candidate, ledger.traffic.stable) == (20, 60)
     assert (ledger.verdict.requests, ledger.verdict.candidate) == (20, None)
     assert ledger.watched == timedelta(seconds=10)
+
+
+def test_the_shares_that_are_shown_are_those_of_the_last_minute() -> None:
+    """All of them with stable for a minute, as on connections that are kept, then none."""
+    with_stable = [(look("aaaa", 40 * number), look("bbbb", 0)) for number in range(13)]
+    alone = [(look("aaaa", 480), look("bbbb", 40 * number)) for number in range(1, 13)]
+    shares = [rounds(*with_stable, *alone[:so_far]).traffic.lately for so_far in (0, 6, 12)]
+
+    assert shares == [(0, 480), (240, 240), (480, 0)]
+
+
+def test_a_new_epoch_shows_none_of_the_old_ones_shares() -> None:
+    before = rounds((look("aaaa", 0), look("bbbb", 0)), (look("aaaa", 90), look("bbbb", 10)))
+    later = replace(WATCH, epoch="bbbb.1")
+
+    assert rounds((look("aaaa", 90), look("bbbb", 30)), watch=later, ledger=before).traffic.lately == (20, 0)
 
 
 def test_a_candidate_that_fails_everything_is_found() -> None:
@@ -101,7 +118,7 @@ def test_time_is_watched_only_while_a_pod_answers_and_a_late_round_counts_little
 
 def test_failed_scrapes_are_counted_in_a_row_and_unsent_ones_not_at_all() -> None:
     ledger = rounds((silent("bbbb"),), (silent("bbbb"),), (unsent("bbbb"),))
-    assert ledger.scrapes("uid-churn-bbbb-1") == Scrapes(failed=2, answered=False)
+    assert ledger.scrapes("uid-churn-bbbb-1") == Scrapes(failed=2, reason="no answer within 3 s")
 
     ledger = rounds((look("bbbb", 1),), ledger=ledger)
     assert ledger.scrapes("uid-churn-bbbb-1") == Scrapes(failed=0, answered=True)
@@ -118,7 +135,7 @@ def test_the_oldest_request_under_way_is_known_until_the_next_scrape() -> None:
     ledger = rounds((waiting,))
     assert ledger.scrapes("uid-churn-bbbb-1") == Scrapes(answered=True, waits=timedelta(seconds=12.5))
 
-    ledger = rounds((look("bbbb", 2),), ledger=ledger)
+    ledger = rounds((look("bbbb", 2, 1),), ledger=ledger)
     assert ledger.scrapes("uid-churn-bbbb-1") == Scrapes(answered=True)
 
 

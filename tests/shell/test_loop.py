@@ -1,6 +1,7 @@
 """One turn: the order of what it writes, and what it does when the API server says no."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,10 +12,10 @@ from shell.loops import KEY, OWNER, SHARED, STABLE, World, bad, rollout_object, 
 
 from modelrollout import names
 from modelrollout.api.status import Phase
-from modelrollout.core.decision import Create, EnsureService, Route, Scale, Watch
+from modelrollout.core.decision import Create, EnsureService, Preview, Protect, Route, Scale, Watch
 from modelrollout.judge import Sample
 from modelrollout.kube.errors import Conflict, Forbidden, Invalid, NamespaceEnding, Unavailable
-from modelrollout.kube.resources import DEPLOYMENTS, MODEL_ROLLOUTS, SERVICES
+from modelrollout.kube.resources import DEPLOYMENTS, DISRUPTION_BUDGETS, MODEL_ROLLOUTS, SERVICES
 from modelrollout.ledger import Look, Looks
 from modelrollout.shell.queue import UrgentFailure
 
@@ -31,6 +32,12 @@ def in_a_step(**more: Any) -> World:
     world.deployment("aaaa", 2)
     world.deployment("bbbb", 2)
     return world
+
+
+def replicas(world: World) -> Any:
+    """Size of the candidate's Deployment."""
+    found = world.api.server.get(DEPLOYMENTS, "churn-bbbb")
+    return found["spec"]["replicas"] if found else None
 
 
 def rolling_back(world: World) -> World:
@@ -179,12 +186,63 @@ async def test_an_object_of_our_name_that_is_somebody_elses_is_named_and_left_al
     assert await world.turn() == timedelta(seconds=30)
 
     assert world.selector() == {"app": "theirs"}
-    assert world.seen[1].taken == (
+    assert world.seen[1].taken[0].message == (
         "Service churn in namespace default belongs to somebody else and is left alone; rename the ModelRollout, or "
         "delete that object"
     )
     assert world.seen[1].service is not None
     assert not world.seen[1].service.owned
+
+
+async def test_a_foreign_object_stops_the_write_to_itself_and_no_other() -> None:
+    world = in_a_step()
+    world.api.server.put(DISRUPTION_BUDGETS, {"metadata": {"name": "churn"}, "spec": {}})
+    world.api.server.put(SERVICES, {"metadata": {"name": "churn-preview"}, "spec": {}})
+    world.decide(Protect(STABLE), Preview(STABLE), *BACK)
+
+    assert await world.turn() == timedelta(0)
+    assert (world.selector(), replicas(world)) == (STABLE, 0)
+    world.decisions = []
+    world.decide()
+    await world.turn()
+    assert {(one.kind, one.name) for one in world.seen[-1].taken} == {
+        ("PodDisruptionBudget", "churn"),
+        ("Service", "churn-preview"),
+    }
+
+
+@pytest.mark.parametrize(
+    "error", [Invalid("no"), Forbidden("no"), Unavailable("the webhook of budgets is away")], ids=str
+)
+async def test_a_budget_that_cannot_be_written_stops_no_rollback(error: Exception) -> None:
+    world = in_a_step(api=Direct(faults={"create poddisruptionbudgets": [error] * 4}))
+    world.decide(Protect(STABLE), *BACK)
+    with contextlib.suppress(Unavailable, Forbidden, Invalid):
+        await world.turn()
+
+    assert (world.selector(), replicas(world)) == (STABLE, 0)
+
+
+async def test_no_pod_is_taken_away_while_traffic_cannot_be_moved() -> None:
+    world = in_a_step(api=Direct(faults={"patch services": [Forbidden("no")] * 4}))
+    world.decide(*BACK)
+    with contextlib.suppress(Forbidden):
+        await world.turn()
+
+    assert (world.selector(), replicas(world)) == (SHARED, 2)
+
+
+async def test_whose_a_name_is_cannot_be_asked_and_stops_nothing() -> None:
+    world = World()
+    world.api.server.put(SERVICES, {"metadata": {"name": "churn"}, "spec": {}})
+    world.decide(EnsureService(STABLE))
+    world.decide()
+    await world.turn()
+    world.clock += 31
+    world.api.faults["get services"] = [Forbidden("no")]
+    await world.turn()
+
+    assert [one.name for one in world.seen[-1].taken] == ["churn"]
 
 
 async def test_a_taken_name_is_looked_at_again_after_a_while_without_being_forgotten_in_between() -> None:
@@ -351,7 +409,7 @@ async def test_what_is_left_of_an_earlier_rollout_of_this_name_is_waited_for_and
     world.api.server.remove(SERVICES, "churn")
     await world.turn()
 
-    assert [seen.taken for seen in world.seen] == ["", ""]
+    assert [seen.taken for seen in world.seen] == [(), ()]
     assert world.selector() == STABLE
 
 

@@ -7,10 +7,11 @@ import asyncio
 import signal
 from pathlib import Path
 
-from shell.processes import Replicas, replicas, until
+from shell.loops import rollout_object
+from shell.processes import SPEC, Replicas, replicas, until
 
-from modelrollout.kube.claims import CLUSTER_CLAIM
-from modelrollout.kube.resources import LEASES
+from modelrollout.kube.claims import CLAIM, CLUSTER_CLAIM
+from modelrollout.kube.resources import LEASES, MODEL_ROLLOUTS
 
 
 async def two(pair: Replicas) -> tuple[str, str]:
@@ -117,3 +118,27 @@ async def test_an_installation_for_another_namespace_changes_nothing_in_this_one
 
         assert {one.by for one in pair.writes} == {"a"}
         assert "looked after by" not in other.log("z")
+
+
+async def test_a_claim_that_somebody_writes_stops_the_work_in_its_own_namespace_alone(tmp_path: Path) -> None:
+    async with replicas(tmp_path) as pair:
+        claim = {"holderIdentity": "mallory\n", "leaseDurationSeconds": 2**31 - 1, "renewTime": "9999-01-01T00:00:00Z"}
+        pair.api.put(LEASES, {"metadata": {"name": CLAIM, "namespace": "shop"}, "spec": claim})
+        meta = {"name": "theirs", "namespace": "shop", "uid": "uid-theirs"}
+        pair.api.put(MODEL_ROLLOUTS, rollout_object(metadata=meta, spec=SPEC))
+        await pair.start("a", "--namespace=shop", "--namespace=default")
+        assert await pair.work() == "a"
+        await until(lambda: "namespace shop is looked after by the installation mallory\\\\n" in pair.log("a"))
+
+        assert [one for one in pair.writes if "theirs" in one.what] == []
+
+
+async def test_what_a_former_installation_has_left_keeps_nobody_waiting(tmp_path: Path) -> None:
+    async with replicas(tmp_path) as pair:
+        left = {"holderIdentity": "old/mr", "leaseDurationSeconds": 600, "renewTime": "2026-01-01T00:00:00.000000Z"}
+        for namespace, name in (("kube-system", CLUSTER_CLAIM), ("default", CLAIM)):
+            pair.api.put(LEASES, {"metadata": {"name": name, "namespace": namespace}, "spec": left})
+        await pair.start("a")
+        assert await pair.work() == "a"
+
+        assert "looked after" not in pair.log("a")

@@ -3,12 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
 from shell.loops import rollout_object
 
-from modelrollout.api.status import Drift, Judged, Measured, ModelRolloutStatus, Percentile, Phase, SelfTest, Weights
+from modelrollout.api.status import (
+    Condition,
+    ConditionStatus,
+    Drift,
+    Judged,
+    Measured,
+    ModelRolloutStatus,
+    Percentile,
+    Phase,
+    SelfTest,
+    Weights,
+)
 from modelrollout.metrics import Metrics
 from modelrollout.rollouts import Held, parse
 from modelrollout.shell.health import Health
@@ -153,11 +165,20 @@ def test_a_rollout_shows_its_phase_and_weights_and_leaves_nothing_behind() -> No
     raw["metadata"]["namespace"] = "default"
     held = Held(raw, parse(raw))
     weights = Weights(asked=25, pods=20, served=19.5)
-    metrics.shown(held, ModelRolloutStatus(phase=Phase.PROGRESSING, weights=weights))
+    unhealthy = Condition(
+        type="StableUnhealthy",
+        observed_generation=1,
+        status=ConditionStatus.TRUE,
+        reason="ErrorRate",
+        message="",
+        last_transition_time=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+    metrics.shown(held, ModelRolloutStatus(phase=Phase.PROGRESSING, weights=weights, conditions=[unhealthy]))
 
     shown = [line for line in lines(metrics, "modelrollout_rollout_") if not line.endswith(" 0.0")]
     assert shown == [
         'modelrollout_rollout_phase{name="churn",namespace="default",phase="Progressing"} 1.0',
+        'modelrollout_rollout_stable_unhealthy{name="churn",namespace="default"} 1.0',
         'modelrollout_rollout_weight{kind="asked",name="churn",namespace="default"} 25.0',
         'modelrollout_rollout_weight{kind="pods",name="churn",namespace="default"} 20.0',
         'modelrollout_rollout_weight{kind="served",name="churn",namespace="default"} 19.5',

@@ -1,12 +1,14 @@
 """What is wrong with a pod, from its status alone."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from shell.pods import NOW, UNREADY, condition, crashed, pod, running, waiting
+from shell.pods import NOW, UNREADY, at, condition, crashed, ended, pod, running, waiting
 
 from modelrollout.core.facts import PodTrouble
-from modelrollout.troubles import Trouble, last_words, trouble_of
+from modelrollout.kube import trim
+from modelrollout.troubles import Trouble, last_run, last_words, trouble_of
 
 QUOTED = "0/1 nodes are available: 1 Insufficient memory."
 MISMATCH = "feature mismatch: expected 5 columns, model has 6"
@@ -24,8 +26,126 @@ CASES: list[tuple[str, Any, Trouble | None]] = [
     ),
     (
         "gated by somebody",
-        pod(condition("PodScheduled", "False", reason="SchedulingGated", message="gated"), server={}),
+        pod(
+            condition("PodScheduled", "False", reason="SchedulingGated", message="Scheduling is blocked"),
+            server={},
+            mesh={},
+            asks={"schedulingGates": [{"name": "example.com/quota"}, {"name": "example.com/budget"}]},
+        ),
+        Trouble(PodTrouble.SCHEDULING_GATED, "waits for example.com/quota, example.com/budget"),
+    ),
+    (
+        "a Secret that is not there keeps its volumes away",
+        pod(
+            UNREADY,
+            condition("PodReadyToStartContainers", "False", since=31),
+            server=waiting("ContainerCreating"),
+            mesh=waiting("ContainerCreating"),
+            asks={"volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "tls", "secret": {"secretName": "churn-tls"}}]},
+        ),
+        Trouble(PodTrouble.NOT_MOUNTED, "volumes secret churn-tls or the network are not there after 30 s"),
+    ),
+    (
+        "no network, and no volume",
+        pod(UNREADY, condition("PodReadyToStartContainers", "False", since=99), server=waiting("ContainerCreating")),
+        Trouble(PodTrouble.NOT_MOUNTED, "its network is not there after 30 s"),
+    ),
+    (
+        "its volumes are being mounted",
+        pod(UNREADY, condition("PodReadyToStartContainers", "False", since=20), server=waiting("ContainerCreating")),
         None,
+    ),
+    (
+        "an image is pulled for long",
+        pod(UNREADY, condition("PodReadyToStartContainers", since=90), server=waiting("ContainerCreating")),
+        None,
+    ),
+    (
+        "an init container fails",
+        pod(
+            UNREADY,
+            server=waiting("PodInitializing"),
+            initContainerStatuses=[crashed(message="psql: could not connect") | {"name": "migrate"}],
+        ),
+        Trouble(PodTrouble.CRASHED, "container migrate: psql: could not connect"),
+    ),
+    (
+        "an init container's image cannot be pulled",
+        pod(
+            UNREADY,
+            server=waiting("PodInitializing"),
+            initContainerStatuses=[waiting("ErrImagePull", "401 Unauthorized") | {"name": "migrate"}],
+        ),
+        Trouble(PodTrouble.CANNOT_PULL, "container migrate: 401 Unauthorized"),
+    ),
+    (
+        "an init container runs for long",
+        pod(UNREADY, server=waiting("PodInitializing"), initContainerStatuses=[running(40) | {"name": "migrate"}]),
+        Trouble(PodTrouble.INITIALIZING, "init container migrate has not finished"),
+    ),
+    (
+        "an init container has done its work at the second try",
+        pod(
+            server=running(ready=True),
+            initContainerStatuses=[
+                {"name": "migrate", "restartCount": 1, "state": ended(0, "Completed"), "lastState": ended(1)}
+            ],
+        ),
+        None,
+    ),
+    (
+        "a sidecar ends again and again",
+        pod(
+            UNREADY,
+            server=running(ready=True),
+            mesh=running(3, restartCount=2, ready=False) | {"lastState": ended(0, "Completed")},
+        ),
+        Trouble(PodTrouble.CRASHED, "container mesh: exit code 0"),
+    ),
+    (
+        "a sidecar that starts as an init container runs out of memory",
+        pod(
+            UNREADY,
+            server=running(ready=True),
+            asks={"initContainers": [{"name": "cache", "restartPolicy": "Always"}]},
+            initContainerStatuses=[crashed(code=137, reason="OOMKilled") | {"name": "cache"}],
+        ),
+        Trouble(PodTrouble.CRASHED, "container cache: exit code 137 (OOMKilled)"),
+    ),
+    (
+        "the server crashed long before its sidecar did",
+        pod(
+            UNREADY,
+            server=running(ready=True, restartCount=1)
+            | {"lastState": {"terminated": {"exitCode": 1, "finishedAt": at(900), "message": "once"}}},
+            mesh=running(3, restartCount=2, ready=False) | {"lastState": ended(7)},
+        ),
+        Trouble(PodTrouble.CRASHED, "container mesh: exit code 7"),
+    ),
+    (
+        "a sidecar runs and is not ready",
+        pod(UNREADY, server=running(ready=True), mesh=running(30, ready=False)),
+        Trouble(PodTrouble.SIDECAR_NOT_READY, "container mesh: runs and is not ready"),
+    ),
+    (
+        "a sidecar that starts as an init container is not ready",
+        pod(
+            UNREADY,
+            server=running(ready=True),
+            asks={"initContainers": [{"name": "cache", "restartPolicy": "Always"}]},
+            initContainerStatuses=[running(30, ready=False) | {"name": "cache"}],
+        ),
+        Trouble(PodTrouble.SIDECAR_NOT_READY, "container cache: runs and is not ready"),
+    ),
+    (
+        "a load balancer has not taken it yet",
+        pod(
+            condition("Ready", "False", reason="ReadinessGatesNotReady"),
+            condition("ContainersReady", since=20),
+            server=running(ready=True),
+            asks={"readinessGates": [{"conditionType": "target-health.example.com/churn"}]},
+        ),
+        Trouble(PodTrouble.READINESS_GATE, "target-health.example.com/churn is not True"),
     ),
     (
         "image cannot be pulled",
@@ -159,7 +279,46 @@ CASES: list[tuple[str, Any, Trouble | None]] = [
 
 @pytest.mark.parametrize(("found", "trouble"), [one[1:] for one in CASES], ids=[one[0] for one in CASES])
 def test_trouble(found: Any, trouble: Trouble | None) -> None:
-    assert trouble_of(found, NOW) == trouble
+    """Of the pod as it is kept: without what nobody reads."""
+    assert trouble_of(trim.pod(found), NOW) == trouble
+
+
+HOSTILE = [
+    pytest.param(
+        "\x1b[31mERROR: Could not find a version that satisfies xgboost\x1b[0m", "xgboost", id="pip in colours"
+    ),
+    pytest.param("\x1b]8;;http://evil.example\x07click\x1b]8;;\x07 here", "here", id="a terminal's link"),
+    pytest.param("loaded \u202e1.0.0\u202c of \u200bchurn", "churn", id="written backwards"),
+    pytest.param("\x9b2Jgone", "gone", id="a screen that is cleared by one byte"),
+    pytest.param("Loading: 40%|\u2588\u2588  |\rLoading: 80%|\u2588\u2588\u2588\u2588|", "80%", id="a progress bar"),
+    pytest.param(
+        "403 Client Error for url: https://AKIA:geheim@b.s3.example/m.onnx?X-Amz-Signature=geheim&X-Amz-Expires=9",
+        "https://b.s3.example/m.onnx?...",
+        id="a signed address",
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "kept"), HOSTILE)
+@pytest.mark.parametrize(
+    "status",
+    [
+        lambda words: pod(condition("PodScheduled", "False", reason="Unschedulable", message=words), server={}),
+        lambda words: pod(UNREADY, server=waiting("ImagePullBackOff", words)),
+        lambda words: pod(UNREADY, server=waiting("CreateContainerConfigError", words)),
+        lambda words: pod(UNREADY, server=crashed(message=words)),
+        lambda words: pod(UNREADY, phase="Failed", reason="Evicted", message=words),
+        lambda words: pod(condition("DisruptionTarget", reason="PreemptionByScheduler", message=words)),
+        lambda words: pod(UNREADY, mesh=crashed(message=words)),
+    ],
+    ids=["scheduler", "registry", "kubelet", "container", "eviction", "disruption", "sidecar"],
+)
+def test_words_of_others_are_shown_and_obeyed_by_no_terminal(status: Any, words: str, kept: str) -> None:
+    found = trouble_of(status(words), NOW)
+    assert found is not None
+    assert kept in found.words
+    assert found.words.isprintable()
+    assert "geheim" not in found.words
 
 
 def test_every_trouble_has_a_case() -> None:
@@ -180,3 +339,24 @@ def test_every_trouble_has_a_case() -> None:
 )
 def test_last_words_are_the_last_line_as_people_would_say_it(message: str, words: str) -> None:
     assert last_words(message) == words
+
+
+RUN = {"startedAt": "2026-03-01T11:00:00Z", "finishedAt": "2026-03-01T11:09:59Z"}
+
+
+@pytest.mark.parametrize(
+    ("container", "lasted"),
+    [
+        ({}, None),
+        ({"state": {"running": {"startedAt": "2026-03-01T11:00:00Z"}}}, None),
+        ({"state": {"running": {}}, "lastState": {"terminated": RUN}}, timedelta(seconds=599)),
+        (
+            {"state": {"terminated": RUN | {"finishedAt": "2026-03-01T11:00:01Z"}}, "lastState": {"terminated": RUN}},
+            timedelta(seconds=1),
+        ),
+        ({"state": {"waiting": {}}, "lastState": {"terminated": {"startedAt": None, "finishedAt": None}}}, None),
+    ],
+    ids=["no container", "its first run", "runs again", "the last of two", "nobody knows"],
+)
+def test_how_long_a_container_ran_before_it_ended(container: Any, lasted: timedelta | None) -> None:
+    assert last_run(container) == lasted

@@ -2,8 +2,8 @@
 
 from simulation.stories_backward import BACKWARD
 from simulation.stories_forward import FORWARD, SIZE
-from simulation.stories_of_faults import FAULTS, HANDS, SICK_PODS
+from simulation.stories_of_faults import FAULTS, FOREIGN, HANDS, LOST_STATUS, SICK_PODS
 from simulation.stories_of_people import PEOPLE
 from simulation.stories_of_registries import REGISTRIES
 
-STORIES = (*FORWARD, *BACKWARD, *FAULTS, *PEOPLE, *SIZE, *HANDS, *SICK_PODS, *REGISTRIES)
+STORIES = (*FORWARD, *BACKWARD, *FAULTS, *PEOPLE, *SIZE, *HANDS, *SICK_PODS, *FOREIGN, *LOST_STATUS, *REGISTRIES)

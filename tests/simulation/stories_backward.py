@@ -28,6 +28,13 @@ from modelrollout.simulation.scenario import Until
 
 BACKWARD = (
     story(
+        "turns bad three hours after its promotion",
+        (rolled_out(V2), moment(turns_bad(V2), served_by(V2), 3 * 3600)),
+        Ending(V1, "ErrorRate", {V1: "Promoted", V2: "Unhealthy"}),
+        longest=4 * 3600,
+        quiet=120,
+    ),
+    story(
         "rolled back in a step",
         (rolled_out(V2), moment(turns_bad(V2), at(50))),
         Ending(V1, "ErrorRate", {V1: "Promoted", V2: "Rejected"}),

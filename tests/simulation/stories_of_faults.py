@@ -2,12 +2,39 @@
 
 from collections.abc import Mapping
 
-from simulation.telling import FAILING, GOES_OUT, SETTLED, V1, V2, Ending, at, moment, rolled_out, spec, story
+from simulation.telling import (
+    FAILING,
+    GOES_OUT,
+    SETTLED,
+    SPEC,
+    V1,
+    V2,
+    Ending,
+    at,
+    moment,
+    rolled_out,
+    spec,
+    story,
+    strategy,
+)
 
 from modelrollout.api.status import Phase, Stage
 from modelrollout.core.facts import PodTrouble
 from modelrollout.simulation.behaviours import Behaviour
-from modelrollout.simulation.happenings import Become, Blind, Delete, EraseStatus, Evict, Resize, Room, Sicken, Tamper
+from modelrollout.simulation.happenings import (
+    Become,
+    Blind,
+    Delete,
+    EditByHand,
+    EraseStatus,
+    Evict,
+    Recreate,
+    Resize,
+    Room,
+    Sicken,
+    TakeNames,
+    Tamper,
+)
 from modelrollout.simulation.scenario import Happening, Until
 
 PROMOTED = Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"})
@@ -84,6 +111,13 @@ FAULTS = (
         room=4,
     ),
     story(
+        "room that comes just before the deadline, for a model that loads long",
+        (rolled_out(V2), moment(Room(None), Until(reason="WaitingForCluster"), 30)),
+        PROMOTED,
+        models={V2: Behaviour(load=20)},
+        room=4,
+    ),
+    story(
         "image cannot be pulled, then it can",
         (
             rolled_out(V2),
@@ -108,6 +142,57 @@ FAULTS = (
     ),
 )
 
+BLUE_GREEN = spec(strategy=strategy(blueGreen={}))
+ROLLING = spec(strategy=strategy(rolling={}))
+LOST = {
+    "in mid-step": (at(50), SPEC),
+    "in the bake": (at(100, Stage.BAKING), SPEC),
+    "in the bake of blue-green": (at(100, Stage.BAKING), BLUE_GREEN),
+    "in mid-rolling": (at(50), ROLLING),
+}
+LOST_STATUS = tuple(
+    story(
+        f"made again among orphans {when}{'' if with_service else ' without the Service'}",
+        (rolled_out(V2), moment(Recreate(with_service), until, 1)),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+        spec=chosen,
+        steady=False,
+    )
+    for when, (until, chosen) in LOST.items()
+    for with_service in (True, False)
+)
+"""Whoever loses the status finds stable where it was, and the candidate proves itself again."""
+
+SERVICE = TakeNames(frozenset({("Service", "churn")}))
+BESIDE = TakeNames(
+    frozenset({("PodDisruptionBudget", "churn"), ("HorizontalPodAutoscaler", "churn"), ("Service", "churn-preview")})
+)
+"""What neither traffic nor sizes depend on."""
+
+FOREIGN = (
+    story(
+        "somebody's Service of our name in mid-step, then ours again",
+        (rolled_out(V2), moment(SERVICE, at(50), 1), moment(TakeNames(), Until(reason="NameTaken"), 60)),
+        PROMOTED,
+    ),
+    story(
+        "crashes behind somebody's Service of our name",
+        (
+            rolled_out(V2),
+            moment(SERVICE, at(50), 1),
+            moment(Become({V2: Behaviour(crashes_after=2)}, f"{V2} crashes"), Until(reason="NameTaken"), 5),
+            moment(TakeNames(), Until(reason="NameTaken", candidate=""), 20),
+        ),
+        Ending(V1, "Crashed", {V1: "Promoted", V2: "Rejected"}),
+    ),
+    story(
+        "a failing model among foreign objects",
+        (moment(BESIDE), rolled_out(V2)),
+        Ending(V1, "ErrorRate", {V1: "Promoted", V2: "Rejected"}),
+        models={V2: FAILING},
+    ),
+)
+
 IN_MID_STEP: Mapping[str, Happening] = {
     "selector pointed at everything": Tamper(),
     "selector pointed at stable in mid-step": Tamper(V1),
@@ -116,6 +201,8 @@ IN_MID_STEP: Mapping[str, Happening] = {
     "canary's Deployment deleted in mid-step": Delete(V2),
     "stable's Deployment deleted in mid-step": Delete(V1),
     "canary scaled by hand": Resize(V2, 9),
+    "stable's image edited in mid-step": EditByHand(),
+    "the Service's port edited in mid-step": EditByHand(service=True),
 }
 """What somebody does to the children while two models share the traffic; it is put right, and the rollout goes on."""
 
@@ -148,7 +235,7 @@ SICK_PODS = (
     ),
     story(
         "a sick pod comes back",
-        (rolled_out(V2), moment(SICK, at(50), 2), moment(SICK, at(50), 12)),
+        (rolled_out(V2), moment(SICK, at(50), 2), moment(SICK, at(50), 16)),
         Ending(V1, "ErrorRatio", {V1: "Promoted", V2: "Rejected"}, made=9),
         spec=COMPARED,
         rate=100,

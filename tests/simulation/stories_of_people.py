@@ -175,6 +175,23 @@ PEOPLE = (
         Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
     ),
     story(
+        "lower steps while a person is asked",
+        (
+            rolled_out(V2),
+            moment(
+                Edit(
+                    {"strategy": {"canary": {"steps": [{"weight": 10}, {"weight": 25}]}}}, "the steps become 10 and 25"
+                ),
+                at(50, Stage.PAUSED),
+                2,
+            ),
+            moment(Command("promote", V2), at(50, Stage.PAUSED), 40),
+        ),
+        Ending(V2, outcomes={V1: "Promoted", V2: "Promoted"}),
+        spec=spec(strategy={"canary": {"steps": [{"weight": 25}, {"weight": 50, "pause": {}}]}}),
+        quiet=60,
+    ),
+    story(
         "limits edited in mid-step",
         (
             rolled_out(V2),

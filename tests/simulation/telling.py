@@ -24,7 +24,7 @@ SPEC: Mapping[str, Any] = {
     "bake": "8s",
     "progressDeadline": "40s",
     "decisionDeadline": "30s",
-    "rollback": {"keepPrevious": "1h", "watch": "2h", "cooldown": "20s"},
+    "rollback": {"keepPrevious": "1h", "cooldown": "20s"},
 }
 
 FAILING = Behaviour(errors=0.5)

@@ -1,7 +1,11 @@
 """The load client counts each request once, by how it ended, and never sends one twice."""
 
 import asyncio
+import itertools
+import re
+import socket
 from collections import Counter
+from dataclasses import replace
 
 from traffic.loopback import Exchange, Script, answer, server
 
@@ -152,6 +156,80 @@ async def test_a_refused_connection_is_a_loss_over_no_connection() -> None:
     await sent.run()
     assert kinds(sent) == {Kind.NO_CONNECTION: 4}
     assert {one.connection for one in sent.records} == {0}
+
+
+GONE = Shape(rate=500, kept=2, fresh_share=0.5, timeout=0.2, most=2000, gone_after=0.1)
+
+
+async def test_a_target_that_is_gone_ends_the_load_with_a_sentence() -> None:
+    """Refused from the first request on, on kept and fresh connections."""
+    async with server() as (target, _):
+        nobody = target
+    sent = Load(nobody, numbered(1), GONE)
+    await sent.run()
+
+    assert 5 <= len(sent.records) < 2000
+    assert re.fullmatch(rf"127.0.0.1:{nobody.port} has taken no connection for 0 s \(.*Connect.*\)", sent.gone)
+
+
+async def test_a_target_that_goes_away_in_the_middle_ends_the_load() -> None:
+    """As `cluster-down` does it: what was answered is followed by resets and refusals, and nothing else."""
+    enough = asyncio.Event()
+    answers = itertools.count(1)
+
+    async def counted(exchange: Exchange) -> None:
+        if next(answers) <= 40:
+            await exchange.answer()
+        else:
+            enough.set()
+            exchange.reset()
+
+    async with server(counted) as (target, _):
+        sent = Load(target, numbered(1), GONE)
+        running = asyncio.create_task(sent.run())
+        await enough.wait()
+    await running
+
+    assert sent.gone
+    assert kinds(sent)[Kind.ANSWERED] == 40
+    assert sent.records[-1].lost
+
+
+async def test_a_target_that_takes_no_connection_at_all_is_gone_too() -> None:
+    """Nothing comes back, neither a refusal nor an answer: the way of an address that leaves by the default route."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        host, port = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:  # the kernel lets those wait whom the server's queue has no room for
+            one.setblocking(False)
+            one.connect_ex((host, port))
+        sent = Load(Target(host, port), numbered(1), replace(GONE, timeout=0.05))
+        await sent.run()
+        for one in waiting:
+            one.close()
+
+    assert sent.gone.endswith("(no answer)")
+    assert set(kinds(sent)) == {Kind.TIMEOUT}
+
+
+async def test_a_short_absence_and_failures_of_the_server_end_nothing() -> None:
+    """Every other request is refused, reset or hangs: the target is there."""
+
+    async def badly(exchange: Exchange) -> None:
+        exchange.reset() if exchange.body.endswith(b"1.0]}") else await exchange.answer(503)
+
+    sent, _, _ = await load(badly, replace(GONE, most=200, gone_after=0.0), Rows([row([1.0]), row([2.0])]))
+    assert (sent.gone, len(sent.records)) == ("", 200)
+
+
+async def test_a_few_refusals_at_a_low_rate_are_no_run() -> None:
+    async with server() as (target, _):
+        nobody = target
+    sent = Load(nobody, numbered(1), replace(GONE, rate=50, most=4, gone_after=0.0))
+    await sent.run()
+    assert (sent.gone, len(sent.records)) == ("", 4)
 
 
 async def test_stopping_lets_what_is_under_way_end() -> None:

@@ -34,3 +34,15 @@ async def test_without_rows_it_says_what_to_write() -> None:
     code, out, err = await run("127.0.0.1", 9, rows="")
     assert (code, out) == (2, "")
     assert err == 'no rows on standard input; write lines such as {"features": [1.0, 2.0]}\n'
+
+
+async def test_a_target_that_is_gone_ends_it_with_a_sentence_and_its_own_exit_code() -> None:
+    async with server() as (target, _):
+        nobody = target
+    words = ("--rate=200", "--gone-after=0.1")
+    code, out, err = await run(nobody.host, nobody.port, *words, rows='{"features": [1.0]}\n')
+    records = [Record.from_json(json.loads(line)) for line in out.splitlines()]
+    assert code == 3
+    assert {one.kind for one in records} == {Kind.NO_CONNECTION}
+    assert err.startswith(f"127.0.0.1:{nobody.port} has taken no connection for ")
+    assert err.endswith("; no more requests are sent\n")

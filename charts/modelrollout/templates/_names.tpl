@@ -15,6 +15,11 @@
 {{- end -}}
 {{- end }}
 
+{{- define "modelrollout.image" -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- with .Values.image.digest -}}@{{ . }}{{- end -}}
+{{- end }}
+
 {{- define "modelrollout.selector" -}}
 app.kubernetes.io/name: modelrollout-operator
 app.kubernetes.io/instance: {{ .Release.Name }}

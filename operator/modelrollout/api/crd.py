@@ -136,7 +136,8 @@ def schema() -> Schema:
 def _walked(schema: Schema, path: str) -> Schema:
     """The schema with embedded types put in, defaults told, and rules attached, at every depth."""
     if path in EMBEDDED:
-        return _ruled({"description": schema["description"]} | EMBEDDED[path], path)
+        ruled = _ruled({"description": schema["description"]} | EMBEDDED[path], path)
+        return {key: _Embedded(value) if key in {"properties", "items"} else value for key, value in ruled.items()}
     if path in NOT_DEFAULTED:
         schema.pop("default", None)
     schema = _spoken(_told(schema))
@@ -196,6 +197,10 @@ def _loose(schema: Schema) -> Schema:
     return kept
 
 
+class _Embedded(dict[str, Any]):
+    """A schema of Kubernetes' own: it is documented there, so it is written in few lines."""
+
+
 class _Plain(yaml.SafeDumper):
     """Writes no anchors, since a reader should not have to look things up, and small leaves on one line."""
 
@@ -208,7 +213,26 @@ def _mapping(dumper: _Plain, value: dict[str, Any]) -> yaml.MappingNode:
     return dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=leaf and len(str(value)) <= _LINE)
 
 
+def _embedded(dumper: _Plain, value: _Embedded) -> yaml.Node:
+    return _flowing(dumper.represent_dict(value))
+
+
+def _flowing(node: yaml.Node) -> yaml.Node:
+    """The node and all that is in it, as JSON would be written."""
+    if isinstance(node, yaml.MappingNode):
+        node.flow_style = True
+        for key, value in node.value:
+            _flowing(key)
+            _flowing(value)
+    elif isinstance(node, yaml.SequenceNode):
+        node.flow_style = True
+        for value in node.value:
+            _flowing(value)
+    return node
+
+
 _Plain.add_representer(dict, _mapping)
+_Plain.add_representer(_Embedded, _embedded)
 
 
 def different() -> list[Path]:

@@ -81,9 +81,13 @@ _REGISTRY = Rule(
     message="model.registry goes with uri models:/NAME/VERSION or models:/NAME@ALIAS; leave one of the two out",
 )
 
+TYPE_NAME = r"[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)+"
+"""Full name of a type in a skops file."""
+
 _TRUST = Rule(
-    "self.all(one, one == 'pickle')",
-    message='trust knows only "pickle" (joblib files are pickles too); skops and onnx need no trust',
+    f"self.all(one, one == 'pickle' || one.matches('^{TYPE_NAME}$'))",
+    message='trust takes "pickle" (joblib files are pickles too), or the full name of a type in a skops file, such as '
+    "mypackage.steps.Cleaner",
 )
 
 
@@ -91,7 +95,10 @@ QUANTITY = Rule(
     "isQuantity(string(self))", "'\"%s\" is not a quantity; write for instance 500m, 2 or 1.5Gi'.format([self])"
 )
 
-_RESERVED_ENV = f"(one.name.startsWith('{reserved.ENV_PREFIX}') || one.name in {list(reserved.ENV_NAMES)})"
+_RESERVED_ENV = (
+    f"(one.name.startsWith('{reserved.ENV_PREFIX}') && !(one.name in {list(reserved.ENV_SETTABLE)}) "
+    f"|| one.name in {list(reserved.ENV_NAMES)})"
+)
 
 _ENV = Rule(
     f"self.all(one, !{_RESERVED_ENV})",
@@ -117,6 +124,7 @@ def _pod_field(field: str, remedy: str) -> Rule:
 _POD_TEMPLATE = (
     *(_server_field(field, remedy) for field, remedy in reserved.SERVER_FIELDS.items()),
     *(_pod_field(field, remedy) for field, remedy in reserved.POD_FIELDS.items()),
+    *(_pod_field(old, f"write {new}") for old, new in reserved.RENAMED_POD_FIELDS.items()),
     Rule(
         _every_server(f"!has(it.env) || it.env.all(one, !{_RESERVED_ENV})"),
         message=f'podTemplate sets a variable of container "server" that is reserved; {reserved.ENV_REMEDY}',

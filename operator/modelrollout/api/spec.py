@@ -34,8 +34,10 @@ class Model(Block):
     """The version that people and answers call it by. The revision's hash is used where it is left out."""
     sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
     """Checksum of the artefact; a pod that downloads anything else does not start."""
-    trust: Annotated[list[str] | None, Field(max_length=4)] = None
-    """Formats that run code when they are loaded and that you accept for this model; "pickle" is the only one."""
+    trust: Annotated[list[Annotated[str, Field(max_length=256)]] | None, Field(max_length=64)] = None
+    """What you accept for this model beyond what is safe: "pickle" (joblib files too), which runs any code in the file
+    when it is loaded, or full names of types in a skops file, which `modelrollout bundle` lists. ONNX files and types
+    that are scikit-learn's own need no trust."""
     strict_versions: bool | None = None
     """Refuse a bundle made with other minor versions of its libraries; a warning in the pod's log where left out."""
 
@@ -49,9 +51,12 @@ class Server(Block):
     """Requests and limits of the server container, taken as they are written; where left out, 500m and 512Mi are
     requested and 2Gi is the limit."""
     env: list[dict[str, Any]] | None = None
-    """Environment variables of the server container. Names that begin with MODEL_ belong to the operator."""
+    """Environment variables of the server container. Names that begin with MODEL_ belong to the operator, but for those
+    that only tune the server: MODEL_DRAIN_SECONDS, MODEL_LIMITS, MODEL_LOG_LEVEL, MODEL_MAX_BYTES and
+    MODEL_REQUEST_TIMEOUT."""
     env_from: list[dict[str, Any]] | None = None
-    """ConfigMaps and Secrets whose entries become environment variables; the way to hand over credentials."""
+    """ConfigMaps and Secrets whose entries become environment variables; the way to hand over credentials. None of the
+    operator's own variables can be set by them."""
     startup_deadline: Duration | None = None
     """How long a pod may take to load the model; 5m where left out."""
     pod_template: dict[str, Any] | None = None
@@ -69,11 +74,12 @@ class Service(Block):
     """The Service in front of the model, which has the rollout's name."""
 
     type: ServiceType = ServiceType.CLUSTER_IP
-    """ClusterIP, NodePort or LoadBalancer."""
+    """ClusterIP, NodePort or LoadBalancer, of those that the installation allows (the chart's services.types)."""
     port: Annotated[int, Field(ge=1, le=65535)] = 80
     """The Service's port; the pods listen on 8080."""
     annotations: dict[str, str] = Field(default_factory=dict)
-    """Annotations for the Service, for instance for a cloud's load balancer."""
+    """Annotations for the Service, for instance for a cloud's load balancer, of those that the installation allows (the
+    chart's services.annotations)."""
 
 
 class Autoscaling(Block):
@@ -175,7 +181,7 @@ class Limits(Block):
     """How far the mean prediction may be from the baseline that the model's artefact carries, in its standard
     deviations; the shape of the predictions is judged, too. A model without a baseline is not judged by it."""
     restarts: Annotated[int, Field(ge=0, le=100)] = 1
-    """Restarts of a canary's server container in one step that are still tolerated."""
+    """Restarts of any container of a canary pod in one step that are still tolerated."""
     rule: LimitRule = LimitRule.TEST
     """test, or window: broken when more of the last 200 requests are above a limit than it allows, whatever chance
     does. A healthy model near its limit is then taken back sooner or later."""
@@ -188,6 +194,12 @@ class Compare(Block):
     """Probability, over a whole rollout, of rolling back a model that is as good as stable and its limits ask."""
     false_promotion_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Probability of passing a step with a model that is worse than errorRatio or latencyRatio allows."""
+    tolerated_error_ratio: Annotated[float, Field(ge=1, le=16)] = 1.25
+    """A model is rolled back on evidence of more than so many times stable's errors, or refusals."""
+    tolerated_latency_ratio: Annotated[float, Field(ge=1, le=16)] = 1.1
+    """A model is rolled back on evidence that it takes more than so many times as long as stable."""
+    warm_up: Annotated[Duration, Field(le=timedelta(hours=1))] = timedelta(seconds=60)
+    """Latency of a younger pod does not speak against its model; up to five times this age more is tolerated."""
     error_ratio: Annotated[float, Field(gt=1, le=16)] = 2.0
     """A model passes when its error rate is shown to be at most so many times stable's."""
     latency_ratio: Annotated[float, Field(ge=1, le=16)] = 1.2
@@ -231,8 +243,8 @@ class Rollback(Block):
     """Least time between two automatic moves of stable."""
     keep_previous: Duration = timedelta(minutes=10)
     """How long the previous model stays warm after a promotion."""
-    watch: Duration = timedelta(hours=1)
-    """How long a promoted model is watched and taken back by itself."""
+    watch: Duration | None = None
+    """How long a promoted model is watched and taken back by itself; left out: for as long as it serves."""
     history_limit: Annotated[int, Field(ge=2, le=50)] = 10
     """Revisions remembered; the newest healthy one below stable is always kept."""
 

@@ -119,6 +119,8 @@ class Candidate(Block):
     """Container restarts per pod uid when the step began, for pods that had any."""
     forced: bool = False
     """Whether a person asked for promotion without waiting for evidence, pauses and bake."""
+    asked: bool = False
+    """Whether a person was asked to let it go on from this weight; to edit the steps is no answer."""
     strategy: str = ""
     """The strategy it was started under."""
     round: int = 1
@@ -241,7 +243,7 @@ class Weights(Block):
     pods: int = 0
     """Percent that the pods behind the Service make."""
     served: float | None = None
-    """Percent of the requests of this step that candidate pods really answered; absent before there are any."""
+    """Percent of this step's requests of the last minute that candidate pods really answered; absent without any."""
 
 
 class Checkpoint(Block):
@@ -400,7 +402,7 @@ class ModelRolloutStatus(Block):
     stable_since: Time | None = None
     """When it became stable."""
     watched_until: Time | None = None
-    """Until when stable is taken back by itself."""
+    """When stable stops being watched; absent where it is watched for as long as it serves."""
     candidate: Candidate | None = None
     """The revision that is on its way."""
     previous: Previous | None = None
@@ -418,11 +420,13 @@ class ModelRolloutStatus(Block):
     history: list[HistoryEntry] = Field(default_factory=list)
     """Revisions that were tried, newest last."""
     size: int = 0
-    """Pods that stable should have now; while traffic is shared it only grows."""
+    """Pods that stable should have now; in a rollout it only grows."""
+    smaller_from: Time | None = None
+    """When a smaller size may be applied: one that was asked for before traffic moved was measured on other pods."""
     replicas: int = 0
-    """Pods of stable, for the scale subresource."""
+    """Pods behind the Service, for the scale subresource."""
     selector: str = ""
-    """Selects stable's pods alone, for the scale subresource."""
+    """Selects the pods behind the Service, for the scale subresource."""
     step: str = ""
     """The present step, as "2/4"."""
     weights: Weights | None = None

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from modelrollout import durations, names
+from modelrollout.api import reserved
 from modelrollout.api.spec import Limits
 from modelrollout.core.facts import RevisionSource, Rollout
 
@@ -17,6 +18,7 @@ CONFINED = {
     "readOnlyRootFilesystem": True,
 }
 """What a container of ours may not do."""
+_GROUP = 65532
 
 _SERVING = "http"
 _HEALTH = "health"
@@ -29,19 +31,30 @@ def server_container(rollout: Rollout, source: RevisionSource) -> dict[str, Any]
         "name": names.SERVER_CONTAINER,
         "image": source.image,
         "imagePullPolicy": "IfNotPresent",
-        "env": [*_model_env(rollout, source), *_pod_env(), *(server.get("env") or ())],
+        "env": environment(_model_env(rollout, source), server.get("env") or ()),
         "ports": [
             {"name": _SERVING, "containerPort": names.SERVING_PORT, "protocol": "TCP"},
             {"name": _HEALTH, "containerPort": names.HEALTH_PORT, "protocol": "TCP"},
         ],
         "resources": server.get("resources") or RESOURCES,
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  # a volume of the pod's own
-        "securityContext": CONFINED,
+        "securityContext": confined(server),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **_probes(server.get("startupDeadline")),
     }
     env_from = server.get("envFrom")
     return container | {"envFrom": list(env_from)} if env_from else container
+
+
+def confined(server: Mapping[str, Any]) -> dict[str, Any]:
+    """What a container of ours may do, and its group, unless the user's pod template has one for all containers.
+
+    Kubernetes takes only the user from an image, so without this its processes are in group 0. It stands at the
+    container, whose user the kubelet knows from the image: runtimes refuse a pod that has a group and no user.
+    """
+    template = (server.get("podTemplate") or {}).get("spec") or {}
+    theirs = (template.get("securityContext") or {}).get("runAsGroup")
+    return CONFINED if theirs is not None else CONFINED | {"runAsGroup": _GROUP}
 
 
 def _probes(startup_deadline: str | None) -> dict[str, Any]:
@@ -62,21 +75,37 @@ def _probe(path: str, *, period: int, timeout: int, failures: int) -> dict[str, 
     }
 
 
-def _model_env(rollout: Rollout, source: RevisionSource) -> list[dict[str, Any]]:
+def environment(ours: Mapping[str, str], theirs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The variables of a container of ours: every one that belongs to the operator, then the user's.
+
+    One that has no value is set all the same: else an `envFrom`, or a Service called `model`, could set it.
+    """
+    named = {**dict.fromkeys(reserved.ENV_SET, ""), **ours}
+    variables = [{"name": name, "value": _literal(value)} for name, value in named.items()]
+    return list({one["name"]: dict(one) for one in (*variables, *_pod_env(), *theirs)}.values())
+
+
+def _literal(value: str) -> str:
+    """Kubernetes puts another variable's value in the place of $(NAME); two dollars are one."""
+    return value.replace("$", "$$")
+
+
+def _model_env(rollout: Rollout, source: RevisionSource) -> dict[str, str]:
     model = source.model
-    variables = {
-        "MODEL_URI": model.get("uri"),
+    return {
+        "MODEL_URI": str(model.get("uri") or ""),
         "MODEL_NAME": rollout.name,
         "MODEL_VERSION": source.version,
         "MODEL_REVISION": source.revision,
-        "MODEL_SHA256": model.get("sha256"),
+        "MODEL_SHA256": str(model.get("sha256") or ""),
         "MODEL_REGISTRY": source.registry,
         "MODEL_CACHE_DIR": _cache(source.server),
         "MODEL_TRUST": ",".join(model.get("trust") or ()),
         "MODEL_STRICT_VERSIONS": "true" if model.get("strictVersions") else "",
         "MODEL_LATENCY_EDGES_MS": _edges(rollout.spec.health.limits if rollout.spec else None),
+        "MODEL_PORT": str(names.SERVING_PORT),
+        "MODEL_HEALTH_PORT": str(names.HEALTH_PORT),
     }
-    return [{"name": name, "value": value} for name, value in variables.items() if value]
 
 
 def _cache(server: Mapping[str, Any]) -> str:

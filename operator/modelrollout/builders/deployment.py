@@ -57,6 +57,7 @@ def pod_template(rollout: Rollout, source: RevisionSource) -> Manifest:
             "containers": [server_container(rollout, source)],
             "volumes": [{"name": "tmp", "emptyDir": {}}],
             "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
             "securityContext": RESTRICTED,
             "terminationGracePeriodSeconds": _GRACE_S,
         },

@@ -1,4 +1,4 @@
-"""The PodDisruptionBudget over stable's pods: a drain of nodes takes one of them at a time."""
+"""The PodDisruptionBudget over the pods behind the Service: a drain of nodes takes one of them at a time."""
 
 from collections.abc import Mapping
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from modelrollout import names
+from modelrollout.api.spec import Service
 from modelrollout.builders import quantities
 from modelrollout.builders.container import RESOURCES
 from modelrollout.builders.deployment import pod_template
@@ -18,14 +19,21 @@ from modelrollout.core.facts import RevisionSource, Rollout
 
 MAX_RECORD_BYTES = 200_000
 """Kubernetes allows 262144 bytes for all annotations of an object together."""
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a value of a wrong type ends in. The API server's schema lets none pass, but an object may have been stored
+before there was one, and a single rollout must not keep the operator from reading the others."""
 
 
 def problems(rollout: Rollout) -> str:
     """The first thing that keeps a spec from being built, as a sentence with the remedy; empty when it can be."""
     if rollout.spec is None:
         return rollout.invalid or "the spec cannot be read"
-    checks = (_env, _quantities, _template, _mounts, _autoscaling, _size)
-    return next((found for found in (check(rollout) for check in checks) if found), "")
+    checks = (_env, _quantities, _template, _mounts, _service, _autoscaling, _size)
+    try:
+        return next((found for found in (check(rollout) for check in checks) if found), "")
+    except _UNREADABLE as error:
+        found = f"{error!r:.120}"
+        return f"spec.server has a shape that makes no pod ({found}); see kubectl explain modelrollout.spec.server"
 
 
 def _env(rollout: Rollout) -> str:
@@ -75,6 +83,24 @@ def _mounts(rollout: Rollout) -> str:
                     "name; add it under spec.server.podTemplate.spec.volumes"
                 )
     return ""
+
+
+def _service(rollout: Rollout) -> str:
+    asked = rollout.spec.service if rollout.spec else Service()
+    allowed = rollout.exposure
+    if asked.type not in allowed.types:
+        return (
+            f"spec.service.type is {asked.type.value}, and this installation allows {' and '.join(allowed.types)}; "
+            f"write {allowed.types[0]}, or have an administrator add {asked.type.value} to the chart's services.types"
+        )
+    refused = next((key for key in sorted(asked.annotations) if not allowed.allows(key)), "")
+    if not refused:
+        return ""
+    known = " and ".join(allowed.annotations) or "none"
+    return (
+        f"spec.service.annotations sets {refused}, and this installation allows {known}; leave it out, or have an "
+        "administrator add it to the chart's services.annotations"
+    )
 
 
 def _autoscaling(rollout: Rollout) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelrollout import names, registered
-from modelrollout.builders.container import CONFINED
+from modelrollout.builders.container import confined, environment
 from modelrollout.builders.deployment import RESTRICTED
 from modelrollout.builders.manifests import Manifest, labels, metadata, sealed
 from modelrollout.builders.pod_template import merge
@@ -71,6 +71,7 @@ def _ours(rollout: Rollout, image: str) -> Manifest:
             "containers": [_container(rollout, image)],
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
             "securityContext": RESTRICTED,
         },
     }
@@ -84,9 +85,9 @@ def _container(rollout: Rollout, image: str) -> dict[str, Any]:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "args": ["resolve"],
-        "env": [*({"name": name, "value": value} for name, value in asked.items()), *(rollout.server.get("env") or ())],
+        "env": environment(asked, rollout.server.get("env") or ()),
         "resources": RESOURCES,
-        "securityContext": CONFINED,
+        "securityContext": confined(rollout.server),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     env_from = rollout.server.get("envFrom")

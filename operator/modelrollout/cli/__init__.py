@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from modelrollout.api.spec import ServiceType
 from modelrollout.cli.judging import judge, selftest
 from modelrollout.cli.loading import load
 from modelrollout.cli.models import WHOLE_LINE, bundle, check
@@ -63,6 +64,20 @@ def run(  # noqa: PLR0917  # typer hands options over by name
             help="Lease (namespace/name) by which replicas take turns. Without one: alone.", envvar="MODELROLLOUT_LEASE"
         ),
     ] = "",
+    service_type: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Type of Service that specs may ask for; may be given again. ClusterIP alone where left out.",
+            envvar="MODELROLLOUT_SERVICE_TYPE",
+        ),
+    ] = None,
+    service_annotation: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Annotation that Services may get from specs, such as prometheus.io/*; may be given again.",
+            envvar="MODELROLLOUT_SERVICE_ANNOTATION",
+        ),
+    ] = None,
     registry: Annotated[
         list[str] | None,
         typer.Option(
@@ -114,6 +129,8 @@ def run(  # noqa: PLR0917  # typer hands options over by name
         strata_log=strata_log,
         lease=lease,
         replica=replica,
+        service_types=tuple(service_type or (ServiceType.CLUSTER_IP,)),
+        service_annotations=tuple(service_annotation or ()),
         registries=tuple(registry or ()),
         registry_secrets=registry_secrets,
         registry_seconds=registry_seconds,

@@ -18,13 +18,26 @@ def judge(  # noqa: PLR0917  # typer hands options over by name
     tolerance: Annotated[
         float, typer.Option(min=1, max=16, help="At most so many times stable's latency passes.")
     ] = 1.2,
+    tolerated_errors: Annotated[
+        float, typer.Option(min=1, max=16, help="More than so many times stable's errors are rolled back.")
+    ] = 1.0,
+    tolerated_latency: Annotated[
+        float, typer.Option(min=1, max=16, help="More than so many times stable's latency is rolled back.")
+    ] = 1.0,
     output: Annotated[Output, typer.Option("--output", "-o", help="json or table.")] = Output.TABLE,
 ) -> None:
     """Judge a log of strata offline, by the code that judges a rollout."""
     from modelrollout.api.spec import Compare  # noqa: PLC0415
     from modelrollout.cli.strata import judged  # noqa: PLC0415  # --help answers at once
 
-    asked = Compare(false_rollback_rate=alpha, false_promotion_rate=beta, error_ratio=margin, latency_ratio=tolerance)
+    asked = Compare(
+        false_rollback_rate=alpha,
+        false_promotion_rate=beta,
+        error_ratio=margin,
+        latency_ratio=tolerance,
+        tolerated_error_ratio=tolerated_errors,
+        tolerated_latency_ratio=tolerated_latency,
+    )
     with refusing():
         typer.echo(judged(strata, asked, output))
 

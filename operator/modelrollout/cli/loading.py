@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from modelrollout.traffic.load import Load
 
 BROKEN = 1
+GONE = 3
 _NEWS_SECONDS = 0.5
 
 
@@ -33,6 +34,9 @@ def load(  # noqa: PLR0917  # typer hands options over by name
         float, typer.Option(min=0, max=1, help="Part of the requests that get a connection of their own.")
     ] = 0.2,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds until a request is given up.")] = 5,
+    gone_after: Annotated[
+        float, typer.Option(min=0.1, help="Seconds without any connection after which the load ends.")
+    ] = 10,
     max_p95_ms: Annotated[float | None, typer.Option(min=0, help="Objective: p95 of answered requests.")] = None,
     max_error_rate: Annotated[
         float | None, typer.Option(min=0, max=1, help="Objective: requests that were not answered, per request.")
@@ -44,7 +48,8 @@ def load(  # noqa: PLR0917  # typer hands options over by name
     Open loop: a request is due at its time and its latency counts from
     there, so a slow server hides nothing. A 4xx counts as not answered.
     Control-C ends it early, with the report. Exit code 1 means that an
-    objective was missed.
+    objective was missed, 3 that the server was gone: it took no
+    connection for --gone-after seconds, so the load ended early.
     """
     from modelrollout.cli.inputs import rows_of, target_of  # noqa: PLC0415  # --help answers at once
     from modelrollout.cli.objectives import Objectives, Result  # noqa: PLC0415
@@ -54,13 +59,16 @@ def load(  # noqa: PLR0917  # typer hands options over by name
     with refusing():
         target, asked = target_of(url), Rows(rows_of(rows, features))
     most = max(1, round(rps * seconds))
-    running = Load(target, asked, Shape(rps, min(kept, most), fresh_share, timeout, most))
+    running = Load(target, asked, Shape(rps, min(kept, most), fresh_share, timeout, most, gone_after))
     asyncio.run(_run(running, shown=output is Output.TABLE))
     result = Result(url, rps, tuple(running.records), Objectives(max_p95_ms, max_error_rate))
     if output is Output.JSON:
         print_json(result.to_json())
     else:
         result.show(console())
+    if running.gone:
+        typer.echo(f"error: {running.gone}; no more requests are sent", err=True)
+        raise typer.Exit(GONE)
     if result.missed:
         raise typer.Exit(BROKEN)
 

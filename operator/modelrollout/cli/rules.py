@@ -9,6 +9,8 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from modelrollout import durations, names, registered
+from modelrollout.api import reserved
+from modelrollout.api.rules import TYPE_NAME
 from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.core.facts import Rollout
 
@@ -60,9 +62,18 @@ def _registry(spec: ModelRolloutSpec) -> str:
 
 
 def _trust(spec: ModelRolloutSpec) -> str:
-    if set(spec.model.trust or ()) <= {"pickle"}:
+    if all(one == "pickle" or re.fullmatch(TYPE_NAME, one) for one in spec.model.trust or ()):
         return ""
-    return 'spec.model.trust knows only "pickle" (joblib files are pickles too); skops and onnx need no trust'
+    return (
+        'spec.model.trust takes "pickle" (joblib files are pickles too), or the full name of a type in a skops file, '
+        "such as mypackage.steps.Cleaner"
+    )
+
+
+def _renamed(spec: ModelRolloutSpec) -> str:
+    pod = (spec.server.pod_template or {}).get("spec") or {}
+    old = next((name for name in reserved.RENAMED_POD_FIELDS if name in pod), "")
+    return f"spec.server.podTemplate sets {old}; write {reserved.RENAMED_POD_FIELDS[old]}" if old else ""
 
 
 def _strategy(spec: ModelRolloutSpec) -> str:
@@ -130,6 +141,7 @@ _CHECKS: tuple[Callable[[ModelRolloutSpec], str], ...] = (
     _uri,
     _registry,
     _trust,
+    _renamed,
     _strategy,
     _steps,
     _least_times,

@@ -11,6 +11,7 @@ from modelrollout.api.status import Candidate, ModelRolloutStatus, Outcome, Repl
 from modelrollout.core import endings, faults, holds, plan
 from modelrollout.core.decision import Note
 from modelrollout.core.epochs import LONGEST_WINDOW, of_candidate, terms, terms_of, watched_for, window
+from modelrollout.core.foreign import NAME_TAKEN, foreign_service
 from modelrollout.core.routing import is_open, lost_all_pods, was_narrowed
 from modelrollout.core.stages import STAGES, is_overdue, restarts_of
 from modelrollout.core.turn import Moved, Turn, is_paused, stops_of
@@ -45,6 +46,9 @@ def advance(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Mov
         return back
     if _limits_edited(turn, status, candidate):
         return _anew(turn, status, candidate)
+    foreign = foreign_service(turn)
+    if foreign is not None:
+        return holds.hold(turn, status, NAME_TAKEN, foreign.message)
     if isinstance(finding, faults.Standstill) and not is_paused(turn, status):
         return _stand_still(turn, status, candidate, finding)
     if _is_recovering(turn, status, candidate):
@@ -57,7 +61,7 @@ def stay(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved:
     back = _back(turn, status, candidate, faults.find(turn, status, candidate))
     if back is not None:
         return back
-    if candidate.stage is Stage.DRAINING:
+    if candidate.stage is Stage.DRAINING and foreign_service(turn) is None:
         return STAGES[Stage.DRAINING](turn, status, candidate)
     return holds.hold(turn, status, holds.PAUSED, "waits until the spec can be followed")
 
@@ -107,6 +111,12 @@ def _located(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> tu
     """The step's index, which moves when the steps are edited; the weight stays."""
     planned = stops_of(turn, status)
     step = plan.position(planned, candidate.weight)
+    lower = planned[step]
+    edited_away = plan.is_edited_away(turn.spec, max(1, status.size), candidate.weight)
+    if candidate.stage is Stage.STARTING and edited_away and lower.weight < candidate.weight:
+        # Its traffic has not moved to that weight yet.
+        message = f"the steps were edited: weight {lower.weight} instead of {candidate.weight}"
+        return candidate.but(step=step, weight=lower.weight), (Note("StepsEdited", message),)
     if step == candidate.step:
         return candidate, ()
     located = candidate.but(step=step)
@@ -158,6 +168,7 @@ def _again(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, why: st
         step_since=turn.now,
         routing=Routing.STABLE,
         routed=False,
+        asked=False,
         round=candidate.round + 1,
     )
     message = f"{why}; {place(candidate.weight)} has to be passed again"

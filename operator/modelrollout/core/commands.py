@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from modelrollout import names
 from modelrollout.api.status import (
+    Candidate,
     CommandOutcome,
     HistoryEntry,
     LastCommand,
@@ -18,16 +19,22 @@ from modelrollout.api.status import (
 )
 from modelrollout.core.decision import Note
 from modelrollout.core.endings import reject
-from modelrollout.core.faults import Rejection
-from modelrollout.core.stages import onward
-from modelrollout.core.turn import Moved, Turn, entry_of, is_rejected, recorded
+from modelrollout.core.faults import Rejection, any_trouble
+from modelrollout.core.foreign import foreign_deployment, foreign_service
+from modelrollout.core.stages import needed, onward
+from modelrollout.core.turn import Moved, Turn, entry_of, is_rejected, recorded, stops_of
 from modelrollout.core.wayback import healthy_below, toward
-from modelrollout.core.words import called, cut
+from modelrollout.core.words import called, cut, pods
+from modelrollout.printable import printable
 
 PARTS = 3
+LONGEST_WORD = 253
+"""The id of a restart becomes an annotation of pods, and all three words are kept in the status."""
 RESTART = "restart"
 BACKWARD = frozenset({"abort", "rollback", "undo", "mark"})
 """What people may ask for even while the spec cannot be followed."""
+FORWARD = frozenset({"promote", "promote-all", "retry"})
+"""What moves traffic to a candidate, and can do nothing while the Service is somebody else's."""
 RESTARTED = "its pods restart one after the other"
 """Said once the restart's mark was seen; until then it is `SAID`."""
 SAID = {
@@ -56,7 +63,8 @@ class Refused(Exception):  # noqa: N818  # an answer to a person, not an error o
 def read(text: str) -> Command | None:
     """The command in an annotation; None for one that is not of the form "<verb> <revision> <id>"."""
     parts = text.split()
-    return Command(*parts) if len(parts) == PARTS else None
+    readable = all(one.isprintable() and len(one) <= LONGEST_WORD for one in parts)
+    return Command(*parts) if len(parts) == PARTS and readable else None
 
 
 def obey(turn: Turn, status: ModelRolloutStatus) -> Moved:
@@ -64,7 +72,7 @@ def obey(turn: Turn, status: ModelRolloutStatus) -> Moved:
     text = turn.rollout.annotations.get(names.COMMAND_ANNOTATION, "")
     command = read(text) if text else None
     if text and command is None:
-        command = Command("?", "?", text[:63])
+        command = Command("?", "?", printable(text[:63]))
     if command is None or (status.last_command is not None and status.last_command.id == command.id):
         return _seen_done(turn, status)
     try:
@@ -88,6 +96,9 @@ def _seen_done(turn: Turn, status: ModelRolloutStatus) -> Moved:
 
 
 def _carry_out(turn: Turn, status: ModelRolloutStatus, command: Command) -> Moved:
+    foreign = foreign_service(turn) if command.verb in FORWARD else None
+    if foreign is not None:
+        raise Refused(f"traffic cannot be moved: {foreign.message}")
     carry_out = VERBS.get(command.verb)
     if carry_out is None:
         raise Refused(f'"{command.verb}" is no command; write "<verb> <revision> <id>" with one of {", ".join(VERBS)}')
@@ -95,7 +106,10 @@ def _carry_out(turn: Turn, status: ModelRolloutStatus, command: Command) -> Move
         raise Refused(f"the spec cannot be followed; correct it first: {turn.rollout.invalid}")
     if turn.unfollowed and command.verb not in BACKWARD:
         raise Refused(f"the spec cannot be followed yet: {turn.unfollowed}")
-    return carry_out(turn, status, command)
+    moved = carry_out(turn, status, command)
+    if moved.status == status and command.verb != RESTART:
+        raise Refused("that is so already; nothing was changed")
+    return moved
 
 
 def _answered(turn: Turn, moved: Moved, command: Command, refusal: str) -> Moved:
@@ -155,6 +169,7 @@ def _promote(turn: Turn, status: ModelRolloutStatus, command: Command) -> Moved:
     candidate = status.candidate
     if candidate is None or status.stable is None:
         raise Refused("the first model needs no promotion: it is stable once its pods are ready")
+    _goes_on(turn)
     if candidate.stage in {Stage.STARTING, Stage.WAITING}:
         raise Refused("the step's pods are not ready yet; promote-all goes on by itself when they are")
     if candidate.stage is Stage.DRAINING:
@@ -164,13 +179,29 @@ def _promote(turn: Turn, status: ModelRolloutStatus, command: Command) -> Moved:
     return onward(turn, status.but(paused=False), candidate)
 
 
+def _goes_on(turn: Turn) -> None:
+    if turn.spec.paused:
+        raise Refused("spec.paused is true, so that nothing would move; set it to false instead")
+
+
 def _promote_all(turn: Turn, status: ModelRolloutStatus, command: Command) -> Moved:
-    del turn
     _of_candidate(status, command)
     candidate = status.candidate
     if candidate is None or status.stable is None:
         raise Refused("the first model needs no promotion: it is stable once its pods are ready")
-    return Moved(status.but(candidate=candidate.but(forced=True), paused=False, hold=None))
+    _goes_on(turn)
+    forced = status.but(candidate=candidate.but(forced=True), paused=False, hold=None)
+    return Moved(forced, _awaited(turn, status, candidate))
+
+
+def _awaited(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> tuple[Note, ...]:
+    """What a candidate that is promoted without evidence has to wait for nevertheless: its pods."""
+    wanted, ready = needed(status, stops_of(turn, status)[-1]), turn.seen.ready(candidate.revision)
+    if ready >= wanted:
+        return ()
+    trouble = any_trouble(turn, candidate.revision)
+    message = f"nothing but its pods is waited for: {ready} of {pods(wanted)} ready"
+    return (Note("WaitsForPods", f"{message}: {trouble}" if trouble else message),)
 
 
 def _abort(turn: Turn, status: ModelRolloutStatus, command: Command) -> Moved:
@@ -243,8 +274,12 @@ def _mark(turn: Turn, status: ModelRolloutStatus, command: Command) -> Moved:
 
 
 def _restart(turn: Turn, status: ModelRolloutStatus, command: Command) -> Moved:
-    del turn
     _of_stable(status, command)
+    foreign = foreign_deployment(turn, command.revision)
+    if foreign is not None:
+        raise Refused(foreign.message)
+    if not turn.seen.pods_of(command.revision):
+        raise Refused("it has no pods")
     return Moved(status)
 
 

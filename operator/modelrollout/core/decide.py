@@ -18,14 +18,14 @@ from modelrollout.core.identity import recover, resolve
 from modelrollout.core.outlook import describe, invalid, told_invalid
 from modelrollout.core.routing import serves_badly
 from modelrollout.core.settled import move
-from modelrollout.core.tidy import expire, grow, prune
+from modelrollout.core.tidy import expire, grow, keep_size, prune
 from modelrollout.core.turn import Part, Turn, chain
 from modelrollout.core.unfollowed import as_it_was, keep
 
 SOON = timedelta(seconds=5)
 
-FOLLOWED: tuple[Part, ...] = (aliases.keep_alias, recover, resolve, grow, obey, move, expire, prune)
-UNFOLLOWED: tuple[Part, ...] = (obey, keep, expire)
+FOLLOWED: tuple[Part, ...] = (aliases.keep_alias, recover, resolve, grow, obey, move, keep_size, expire, prune)
+UNFOLLOWED: tuple[Part, ...] = (obey, keep, keep_size, expire)
 """Under a spec that cannot be followed: people may still take back, and so does the judge."""
 
 
@@ -63,6 +63,7 @@ def _again(turn: Turn, status: ModelRolloutStatus) -> timedelta | None:
         status.previous.until if status.previous is not None else None,
         status.watched_until,
         status.cooldown_until,
+        status.smaller_from,
     ]
     ahead = [time - turn.now for time in times if time is not None and time > turn.now]
     return min(ahead) if ahead else None

@@ -6,7 +6,7 @@ it twice is doing it once. The status is committed before the first action (see 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from modelrollout.api.status import ModelRolloutStatus
 from modelrollout.core.facts import RevisionSource
@@ -82,6 +82,16 @@ class Regroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Mend:
+    """Put the image and the variables of a revision's server back to what they were started with."""
+
+    revision: str
+
+    def __str__(self) -> str:
+        return f"mend {self.revision}"
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """Restart a revision's pods in place, one after the other."""
 
@@ -116,6 +126,28 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopt:
+    """Own an object again that carries our record."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"adopt {self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Write down on a revision's own objects since when it is stable, for the day on which the status is lost."""
+
+    revision: str
+    since: datetime
+
+    def __str__(self) -> str:
+        return f"prove {self.revision}"
+
+
+@dataclass(frozen=True, slots=True)
 class Protect:
     """Make the PodDisruptionBudget select one revision; None removes it."""
 
@@ -131,6 +163,8 @@ class EnsureService:
 
     selector: Mapping[str, str]
     """Only for its creation."""
+    edited: bool = False
+    """Whether it was seen edited, which this decision tells; an edit that comes later waits for the next decision."""
 
     def __str__(self) -> str:
         return f"ensure the service on {_short(self.selector)}"
@@ -139,6 +173,9 @@ class EnsureService:
 @dataclass(frozen=True, slots=True)
 class EnsureAutoscaler:
     """Make the HorizontalPodAutoscaler as the spec says, or remove it where the spec has none."""
+
+    shrinks: bool = True
+    """Whether it may ask for fewer pods: not while traffic moves, since it averages over pods that had none."""
 
     def __str__(self) -> str:
         return "ensure the autoscaler"
@@ -151,9 +188,12 @@ Action = (
     | Create
     | Scale
     | Regroup
+    | Mend
     | Restart
     | ReplacePod
     | Forget
+    | Adopt
+    | Prove
     | Protect
     | EnsureService
     | EnsureAutoscaler

@@ -11,12 +11,15 @@ from modelrollout.api.status import CommandOutcome, ModelRolloutStatus, Routing
 from modelrollout.core.commands import RESTART, RESTARTED
 from modelrollout.core.decision import (
     Action,
+    Adopt,
     Create,
     EnsureAutoscaler,
     EnsureService,
     Forget,
+    Mend,
     Preview,
     Protect,
+    Prove,
     Regroup,
     Remember,
     ReplacePod,
@@ -24,53 +27,60 @@ from modelrollout.core.decision import (
     Route,
     Scale,
 )
+from modelrollout.core.foreign import own_service, writable
 from modelrollout.core.routing import selected, selector_of, wanted_selector
 from modelrollout.core.sizes import wanted_sizes
 from modelrollout.core.sources import against, source_of
-from modelrollout.core.turn import Turn
+from modelrollout.core.turn import Turn, keeps_size
 
 Sizes = Mapping[str, int]
 
 
 def effects(turn: Turn, status: ModelRolloutStatus) -> tuple[Action, ...]:
     """Every write that is missing, in the order in which they have to happen."""
-    if turn.seen.taken or (status.stable is None and status.candidate is None):
+    if status.stable is None and status.candidate is None:
         return ()
     selector = wanted_selector(turn, status)
     sizes = wanted_sizes(turn, status)
-    return (
+    wanted = (
         *_to_stable(turn, status, selector),
-        EnsureService(selector),
+        *_adopted(turn),
+        EnsureService(selector, edited=turn.seen.service is not None and bool(turn.seen.service.drifted)),
         *_remembered(turn, status),
         *_started(turn, status, sizes),
+        *_mended(turn, sizes),
         *_preview(turn, status),
         *_opened(turn, status, selector),
-        *_protected(turn, status),
+        *_protected(turn, status, selector, sizes),
         *_restarted(turn, status),
+        *_proven(turn, status),
         *_stopped(turn, selector, sizes),
         *_forgotten(turn, status),
-        EnsureAutoscaler(),
+        EnsureAutoscaler(shrinks=not keeps_size(turn, status)),
         *_replaced(turn, status),
     )
+    return writable(turn, wanted)
 
 
 def backward(turn: Turn, status: ModelRolloutStatus) -> tuple[Action, ...]:
     """The writes under a spec that cannot be followed: traffic to stable, and the pods for that; nothing new."""
-    if turn.seen.taken or status.stable is None:
+    if status.stable is None:
         return ()
     selector = wanted_selector(turn, status)
-    to_stable = tuple(_to_stable(turn, status, selector))
+    to_stable = writable(turn, tuple(_to_stable(turn, status, selector)))
     if status.candidate is not None:
         return to_stable
     sizes = wanted_sizes(turn, status)
-    return (
+    wanted = (
         *to_stable,
+        *_adopted(turn),
         *_remembered(turn, status),
         *_started(turn, status, sizes),
         *_preview(turn, status),
-        *_protected(turn, status),
+        *_protected(turn, status, selector, sizes),
         *_stopped(turn, selector, sizes),
     )
+    return writable(turn, wanted)
 
 
 def _to_stable(turn: Turn, status: ModelRolloutStatus, selector: names.Labels) -> Iterable[Action]:
@@ -81,18 +91,29 @@ def _to_stable(turn: Turn, status: ModelRolloutStatus, selector: names.Labels) -
 
 def _opened(turn: Turn, status: ModelRolloutStatus, selector: names.Labels) -> Iterable[Action]:
     """The risky move: a compare-and-swap on the selector that was seen."""
-    service = turn.seen.service
+    service = own_service(turn)
     if service is not None and _moves(turn, selector) and not _is_safe(turn, status, selector):
         yield Route(selector, expected=dict(service.selector))
 
 
 def _moves(turn: Turn, selector: names.Labels) -> bool:
-    service = turn.seen.service
+    service = own_service(turn)
     return service is not None and dict(service.selector) != selector
 
 
 def _is_safe(turn: Turn, status: ModelRolloutStatus, selector: names.Labels) -> bool:
     return status.stable is not None and selector == selector_of(turn, status, Routing.STABLE)
+
+
+def _adopted(turn: Turn) -> Iterable[Action]:
+    return (Adopt(one.kind, one.name) for one in turn.seen.orphans)
+
+
+def _proven(turn: Turn, status: ModelRolloutStatus) -> Iterable[Action]:
+    stable, since = status.stable, status.stable_since
+    deployment = turn.seen.deployment(stable.revision) if stable is not None else None
+    if stable is not None and since is not None and deployment is not None and deployment.stable_since != since:
+        yield Prove(stable.revision, since)
 
 
 def _remembered(turn: Turn, status: ModelRolloutStatus) -> Iterable[Action]:
@@ -134,12 +155,22 @@ def _start(turn: Turn, status: ModelRolloutStatus, revision: str, wanted: int) -
 def _stopped(turn: Turn, selector: names.Labels, sizes: Sizes) -> Iterable[Action]:
     """Scale down whatever has too many pods, unless the Service selects it as the only one with ready pods."""
     asleep = turn.spec.replicas == 0
+    service = turn.seen.service
     keep = selected(turn, selector)
+    if service is not None and not service.owned:
+        keep |= selected(turn, service.selector)
     for deployment in turn.seen.deployments:
         wanted = sizes.get(deployment.revision, 0)
         serves = deployment.revision in keep and wanted == 0 and not asleep
         if deployment.replicas > wanted and not serves:
             yield Scale(deployment.revision, wanted, expected=deployment.replicas)
+
+
+def _mended(turn: Turn, sizes: Sizes) -> Iterable[Action]:
+    """What serves is what was asked for, whoever has edited its Deployment."""
+    for deployment in turn.seen.deployments:
+        if deployment.drifted and sizes.get(deployment.revision, 0):
+            yield Mend(deployment.revision)
 
 
 def _preview(turn: Turn, status: ModelRolloutStatus) -> Iterable[Action]:
@@ -156,13 +187,13 @@ def _preview(turn: Turn, status: ModelRolloutStatus) -> Iterable[Action]:
         yield Preview(wanted)
 
 
-def _protected(turn: Turn, status: ModelRolloutStatus) -> Iterable[Action]:
+def _protected(turn: Turn, status: ModelRolloutStatus, selector: names.Labels, sizes: Sizes) -> Iterable[Action]:
+    """The budget is over what the Service selects, whichever arm that is."""
     if status.stable is None:
         return
-    if turn.spec.replicas < 2:  # noqa: PLR2004  # one replica cannot be spared, and a budget would block every drain
-        yield Protect(None)
-        return
-    yield Protect(names.revision_selector(turn.rollout.name, status.stable.revision))
+    behind = sum(sizes.get(revision, 0) for revision in selected(turn, selector))
+    # One pod cannot be spared, and a budget over it would block every drain.
+    yield Protect(selector if behind > 1 else None)
 
 
 def _restarted(turn: Turn, status: ModelRolloutStatus) -> Iterable[Action]:

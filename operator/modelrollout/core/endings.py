@@ -23,7 +23,6 @@ def promote(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, remark
     status = status.but(
         stable=current,
         stable_since=turn.now,
-        watched_until=turn.now + turn.spec.rollback.watch,
         candidate=None,
         previous=warm,
         fault=None,
@@ -69,8 +68,9 @@ def reject(turn: Turn, status: ModelRolloutStatus, outcome: Outcome, why: Reject
     )
     status = recorded(status.but(candidate=None, hold=None, paused=False), entry)
     stable = called(status.stable.version, status.stable.revision) if status.stable is not None else "nothing"
-    at = f"at {place(candidate.weight)}, step {candidate.step + 1}"
-    message = cut(f"traffic goes back to {stable} {at}: {why.message}")
+    name = called(candidate.version, candidate.revision)
+    at = f"in step {candidate.step + 1} ({place(candidate.weight)})"
+    message = cut(f"{name} was rolled back to {stable} {at}: {why.message}")
     return Moved(status, (Note("RolledBack", message, warning=outcome is Outcome.REJECTED),))
 
 

@@ -6,7 +6,7 @@ under other limits, speaks here.
 """
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter
 
@@ -18,6 +18,9 @@ from modelrollout.core.turn import Turn, is_paused, stop_of, stops_of
 from modelrollout.judge.samples import Baseline
 
 THINNED = timedelta(seconds=15)
+"""How often a settled stable is looked at in the first hour after its promotion."""
+PROVEN_AFTER, PROVEN_THINNED = timedelta(hours=1), timedelta(seconds=30)
+"""After how long it is looked at more seldom, and how often."""
 SELF_TESTED = timedelta(seconds=60)
 """How often stable is looked at where nothing but a test of the judge asks for it."""
 LEAST_WINDOW = timedelta(seconds=10)
@@ -41,7 +44,13 @@ def window(turn: Turn, before: int = 0) -> timedelta:
     return max(LEAST_WINDOW, 10 * turn.spec.health.interval) * doubled
 
 
-LATER = (("limits", "rule"), ("compare", "prediction_shape"))
+LATER = (
+    ("limits", "rule"),
+    ("compare", "prediction_shape"),
+    ("compare", "tolerated_error_ratio"),
+    ("compare", "tolerated_latency_ratio"),
+    ("compare", "warm_up"),
+)
 """Fields that came after the first release: where they are left out, evidence of before them goes on."""
 
 
@@ -173,11 +182,21 @@ def watched(turn: Turn, status: ModelRolloutStatus) -> bool:
     """Whether stable is still taken back by itself."""
     if status.stable is None:
         return False
-    in_time = status.watched_until is not None and turn.now < status.watched_until
-    return in_time or status.fault is not None
+    ends = watch_ends(turn, status)
+    return ends is None or turn.now < ends or status.fault is not None
+
+
+def watch_ends(turn: Turn, status: ModelRolloutStatus) -> datetime | None:
+    """When stable stops being watched; None where it is watched for as long as it serves."""
+    length, since = turn.spec.rollback.watch, status.stable_since
+    return since + length if length is not None and since is not None else None
 
 
 def _interval(turn: Turn, status: ModelRolloutStatus) -> timedelta:
     interval = turn.spec.health.interval
     close = status.previous is not None or status.fault is not None or status.retreat is not None
-    return interval if close else max(interval, THINNED)
+    if close:
+        return interval
+    since = status.stable_since
+    proven = since is not None and turn.now - since >= PROVEN_AFTER
+    return max(interval, PROVEN_THINNED if proven else THINNED)

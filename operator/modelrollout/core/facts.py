@@ -19,6 +19,21 @@ from modelrollout.judge.verdicts import NOTHING_SEEN, Verdict
 
 
 @dataclass(frozen=True, slots=True)
+class Exposure:
+    """What Services a rollout may ask for, as the administrator allows."""
+
+    types: tuple[str, ...] = ("ClusterIP", "NodePort", "LoadBalancer")
+    annotations: tuple[str, ...] = ("*",)
+    """Keys; "prometheus.io/*" stands for all of a domain, "*" for all."""
+
+    def allows(self, annotation: str) -> bool:
+        return any(
+            one in {"*", annotation} or (one.endswith("/*") and annotation.startswith(one[:-1]))
+            for one in self.annotations
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """One ModelRollout as it was read: the spec both parsed and as it was written."""
 
@@ -37,6 +52,8 @@ class Rollout:
     annotations: Mapping[str, str] = field(default_factory=dict)
     invalid: str = ""
     """Why the spec cannot be followed, as a sentence; empty when it can."""
+    exposure: Exposure = Exposure()
+    """What is allowed around it; everything where no operator looks, as in a rehearsal."""
 
     @property
     def key(self) -> str:
@@ -75,6 +92,10 @@ class DeploymentSeen:
     """Value of the restart annotation."""
     trouble: str = ""
     """Why its ReplicaSet cannot make pods (quota, admission), in the API server's words."""
+    drifted: str = ""
+    """What somebody has changed of what is ours, as a phrase; empty when nothing."""
+    stable_since: datetime | None = None
+    """When its revision became stable last, by its record."""
 
 
 class PodTrouble(StrEnum):
@@ -92,6 +113,11 @@ class PodTrouble(StrEnum):
     CANNOT_PULL = "ImageCannotBePulled"
     MISSING_CONFIG = "MissingConfig"
     UNSCHEDULABLE = "Unschedulable"
+    SCHEDULING_GATED = "SchedulingGated"
+    NOT_MOUNTED = "NotMounted"
+    INITIALIZING = "Initializing"
+    SIDECAR_NOT_READY = "SidecarNotReady"
+    READINESS_GATE = "ReadinessGate"
     NODE_LOST = "NodeLost"
 
 
@@ -106,6 +132,7 @@ CONTAINER_FAULTS = frozenset(
         PodTrouble.KILLED_BY_LIVENESS,
         PodTrouble.PROBE_FAILING,
         PodTrouble.CRASHED,
+        PodTrouble.INITIALIZING,
     }
 )
 """Troubles that are the revision's own. The others belong to the cluster or to the configuration around it."""
@@ -121,7 +148,9 @@ class PodSeen:
     ready: bool
     ready_since: datetime | None = None
     restarts: int = 0
-    """Restarts of the server container, also for this pod's reason of its own only."""
+    """Restarts of all its containers: a sidecar that crashes takes the pod out of service, too."""
+    lasted: timedelta | None = None
+    """How long the last run of the container lasted that ended last; None where none has."""
     started: bool = True
     """Whether it was ever ready or its server container has started."""
     trouble: PodTrouble | None = None
@@ -131,6 +160,10 @@ class PodSeen:
     """Scrapes in a row that got no usable answer; 0 for a pod that is not scraped."""
     scraped: bool = False
     """Whether the last scrape got a usable answer."""
+    unanswered: str = ""
+    """Why it did not, in words."""
+    heard: bool = False
+    """Whether it got another answer instead of none."""
     waits: timedelta = timedelta(0)
     """Age of the oldest request that its server had under way at the last scrape."""
     node: str = ""
@@ -147,6 +180,26 @@ class ServiceSeen:
     owned: bool = True
     owner: str = ""
     """Who has it, when it is not ours."""
+    drifted: str = ""
+    """What somebody has changed of what is ours, as a phrase; empty when nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An object that this rollout's operator has made, and that nobody owns any more."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """An object of exactly a name that is to be written here, and somebody else's: it is never touched."""
+
+    kind: str
+    name: str
+    message: str
+    """Whose it is and what to do, as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +208,8 @@ class Traffic:
 
     candidate: int = 0
     stable: int = 0
+    lately: tuple[int, int] = (0, 0)
+    """Of the candidate and of stable in the last minute of the epoch."""
     outside_quiet: timedelta = timedelta(0)
     """For how long pods outside the Service's selector have counted no request."""
     outside_last: int = 0
@@ -212,8 +267,14 @@ class Seen:
     preview: ServiceSeen | None = None
     sources: tuple[RevisionSource, ...] = ()
     """Revisions that ControllerRevisions remember, oldest first."""
-    taken: str = ""
-    """An object of our name that is somebody else's, as a sentence; empty when there is none."""
+    proven: Mapping[str, datetime] = field(default_factory=dict)
+    """Revisions that ControllerRevisions remember as once stable, and since when."""
+    orphans: tuple[Orphan, ...] = ()
+    """Objects that carry this rollout's record and have lost their owner: they are as good as ours."""
+    taken: tuple[Foreign, ...] = ()
+    """Objects of our names that are somebody else's. Each stops the writes to itself and nothing else."""
+    fights: tuple[str, ...] = ()
+    """Fields that do not stay as they are written, as sentences."""
     refused: str = ""
     """A write of ours that the API server refuses for good, in its words; empty when there is none."""
     verdict: Verdict = NOTHING_SEEN
@@ -239,6 +300,12 @@ class Seen:
 
     def deployment(self, revision: str) -> DeploymentSeen | None:
         return next((one for one in self.deployments if one.revision == revision), None)
+
+    def stable_since(self, revision: str) -> datetime | None:
+        """When a revision became stable last, by its records; None for one that never was."""
+        deployment = self.deployment(revision)
+        times = [deployment.stable_since if deployment is not None else None, self.proven.get(revision)]
+        return max((time for time in times if time is not None), default=None)
 
     def ready(self, revision: str) -> int:
         return sum(1 for pod in self.pods if pod.revision == revision and pod.ready)

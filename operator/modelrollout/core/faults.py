@@ -5,7 +5,7 @@ crash, a limit or evidence rejects a revision; what the cluster did to a pod is 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ from modelrollout import names
 from modelrollout.api.status import Candidate, ModelRolloutStatus, Routing, Stage
 from modelrollout.core.epochs import of_candidate
 from modelrollout.core.facts import CONTAINER_FAULTS, PodSeen, PodTrouble
+from modelrollout.core.foreign import foreign_deployment
 from modelrollout.core.turn import Turn
 from modelrollout.core.words import mebibytes, seconds, times
 from modelrollout.judge.verdicts import NOTHING_SEEN, Verdict
@@ -36,9 +37,14 @@ REMEDIES = {
     PodTrouble.KILLED_BY_LIVENESS: "its /health did not answer for 30 s: look for a request that never ends",
     PodTrouble.PROBE_FAILING: "look at the answers of /ready",
     PodTrouble.CRASHED: "read the pod's log",
-    PodTrouble.CANNOT_PULL: "check server.image and the pull secret",
+    PodTrouble.CANNOT_PULL: "check the image and its pull secret",
     PodTrouble.MISSING_CONFIG: "create the ConfigMap or Secret that it names",
     PodTrouble.UNSCHEDULABLE: "make room or lower the requests",
+    PodTrouble.SCHEDULING_GATED: "remove the gate, or look at the controller that should",
+    PodTrouble.NOT_MOUNTED: "kubectl describe pod says what is missing",
+    PodTrouble.INITIALIZING: "read that container's log",
+    PodTrouble.SIDECAR_NOT_READY: "read that container's log",
+    PodTrouble.READINESS_GATE: "look at the controller that sets this condition",
     PodTrouble.NODE_LOST: "nothing: the pod is being replaced",
 }
 
@@ -124,15 +130,20 @@ def does_not_answer(arms: Arms) -> Finding:
     pod = next((pod for pod in silent if not _shares_its_silence(pod, arms)), None)
     if pod is None:
         pod = silent[0]
-        return Standstill("ScrapeFailing", f"neither {pod.name} nor stable's pods on its node {pod.node} answer")
+        message = f"neither {pod.name} nor stable's pods on its node {pod.node} answer{because(pod)}"
+        return Standstill("ScrapeFailing", message)
     if any(one.scraped for one in pods):
         return Rejection(
             "Unresponsive",
-            f"{pod.name} gave no usable answer to {pod.failed_scrapes} scrapes in a row while other pods answered",
+            f"{pod.name} gave no usable answer to {pod.failed_scrapes} scrapes in a row while other pods answered"
+            f"{because(pod)}",
         )
+    if any(one.heard for one in pods):
+        heard = next(one for one in pods if one.heard)
+        return Standstill("ScrapeFailing", f"no pod of either arm gives a usable answer: {no_answer(heard)}")
     return Standstill(
         "ScrapeBlocked",
-        f"no pod of either arm answers on port {names.HEALTH_PORT}; allow the operator to reach port "
+        f"no pod of either arm answers on port {names.HEALTH_PORT}{because(pod)}; allow the operator to reach port "
         f"{names.HEALTH_PORT} of pods labelled {names.NAME_LABEL}={arms.turn.rollout.name}",
     )
 
@@ -159,6 +170,23 @@ def waits(pod: PodSeen) -> str:
         f"{pod.name} has not finished a request in {pod.waits.total_seconds():.1f} s "
         f"(limit {seconds(REQUEST_TIMEOUT)}), and those behind it wait"
     )
+
+
+def because(pod: PodSeen) -> str:
+    """Why its last scrape failed, as the end of a sentence."""
+    return f": {pod.unanswered}" if pod.unanswered else ""
+
+
+def no_answer(pod: PodSeen) -> str:
+    """A pod whose scrapes fail, for people."""
+    if not pod.heard:
+        return f"{pod.name} does not answer on port {names.HEALTH_PORT}{because(pod)}"
+    return f"{pod.name} gives no usable answer on port {names.HEALTH_PORT}{because(pod)}"
+
+
+def unheard(pods: Iterable[PodSeen]) -> PodSeen | None:
+    """The first pod that should answer scrapes and has not for a while."""
+    return next((pod for pod in pods if pod.ready and _is_silent(pod)), None)
 
 
 def _is_silent(pod: PodSeen) -> bool:
@@ -214,7 +242,9 @@ def is_not_seen_now(arms: Arms) -> Finding:
     if arms.candidate.routing is Routing.STABLE or arms.candidate.forced:
         return None
     blind = [pod for pod in arms.candidate_pods if pod.ready and pod.failed_scrapes > 0]
-    return Standstill("ScrapeFailing", f"{blind[0].name} did not answer its last scrape") if blind else None
+    if not blind:
+        return None
+    return Standstill("ScrapeFailing", f"{blind[0].name} gave no usable answer to its last scrape{because(blind[0])}")
 
 
 Check = Callable[[Arms], Finding]
@@ -241,6 +271,9 @@ def world_trouble(turn: Turn, revision: str) -> str:
     deployment = turn.seen.deployment(revision)
     if deployment is not None and deployment.trouble:
         return f"{deployment.name} cannot make pods: {deployment.trouble}"
+    foreign = foreign_deployment(turn, revision)
+    if foreign is not None:
+        return foreign.message
     if deployment is None and turn.seen.refused:
         return refusal(turn.seen.refused)
     for pod in turn.seen.pods_of(revision):

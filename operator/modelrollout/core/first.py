@@ -5,7 +5,7 @@ from modelrollout.core import faults, holds
 from modelrollout.core.decision import Note
 from modelrollout.core.endings import promote
 from modelrollout.core.facts import CONTAINER_FAULTS
-from modelrollout.core.turn import Moved, Turn
+from modelrollout.core.turn import Moved, Turn, asked_size
 from modelrollout.core.words import called, pods
 
 FIRST = "first"
@@ -28,17 +28,20 @@ def first(turn: Turn, status: ModelRolloutStatus) -> Moved:
             strategy=FIRST,
         )
         name = called(current.version, current.revision)
-        message = f"{name} is the first model: it serves once {pods(turn.spec.replicas)} are ready, without steps"
+        message = f"{name} is the first model: it serves once {pods(asked_size(turn.spec))} are ready, without steps"
         return Moved(status.but(candidate=begun, hold=None), (Note("RolloutStarted", message),))
     ready = turn.seen.ready(candidate.revision)
-    if ready >= turn.spec.replicas:
+    if ready >= asked_size(turn.spec):
         return promote(turn, status, candidate)
     return _missing(turn, status, candidate)
 
 
 def _missing(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved:
-    there = f"{turn.seen.ready(candidate.revision)} of {pods(turn.spec.replicas)} ready"
+    there = f"{turn.seen.ready(candidate.revision)} of {pods(asked_size(turn.spec))} ready"
     trouble = faults.any_trouble(turn, candidate.revision)
+    if not faults.world_trouble(turn, candidate.revision):
+        candidate = holds.without_wait(turn, status, candidate)
+        status = status.but(candidate=candidate)
     reason = _reason(turn, candidate)
     began = status.hold is None or status.hold.reason != reason
     moved = holds.hold(turn, status, reason, f"{there}: {trouble}" if trouble else there)

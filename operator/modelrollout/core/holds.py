@@ -1,7 +1,10 @@
 """Why nothing moves forward, and what a pause does to the deadlines."""
 
+from datetime import timedelta
+
 from modelrollout.api.status import Candidate, Hold, ModelRolloutStatus, Stage
 from modelrollout.core.decision import Note
+from modelrollout.core.foreign import NAME_TAKEN
 from modelrollout.core.turn import Moved, Turn
 from modelrollout.core.words import cut, seconds
 
@@ -38,11 +41,24 @@ def hold_paused(turn: Turn, status: ModelRolloutStatus, extra: str = "") -> Move
 
 
 def waited(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved:
-    """After a pause or a sleep: both deadlines are put off by its length, since it did not count."""
+    """After a pause, a sleep or a foreign Service: both deadlines are put off by its length, which did not count."""
     before = status.hold
-    if before is None or before.reason not in {PAUSED, ASLEEP} or candidate.stage is Stage.PAUSED:
+    if before is None or before.reason not in {PAUSED, ASLEEP, NAME_TAKEN} or candidate.stage is Stage.PAUSED:
         return Moved(status)
     length = turn.now - before.since
     later = candidate.but(since=candidate.since + length, step_since=candidate.step_since + length)
     note = Note("Resumed", f"goes on at weight {candidate.weight} after {seconds(length)}")
     return Moved(status.but(candidate=later, hold=None), (note,))
+
+
+def without_wait(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Candidate:
+    """The cluster was waited for and is not any more: the time that took is none of the candidate's."""
+    length = cluster_waited(turn, status)
+    return candidate.but(since=candidate.since + length, step_since=candidate.step_since + length)
+
+
+def cluster_waited(turn: Turn, status: ModelRolloutStatus) -> timedelta:
+    """For how long the cluster has been waited for until now."""
+    before = status.hold
+    waits = before is not None and before.reason == WAITING_FOR_CLUSTER
+    return turn.now - before.since if before is not None and waits else timedelta(0)

@@ -15,7 +15,7 @@ from modelrollout.api.status import (
 from modelrollout.core import plan
 from modelrollout.core.decision import Note
 from modelrollout.core.facts import RevisionSource
-from modelrollout.core.turn import Moved, Turn, recorded, stops_of
+from modelrollout.core.turn import Moved, Turn, asked_size, recorded, stops_of
 from modelrollout.core.words import called
 
 
@@ -59,19 +59,49 @@ def _revision(source: RevisionSource) -> Revision:
 
 
 def recover(turn: Turn, status: ModelRolloutStatus) -> Moved:
-    """Take stable from the Service's selector when the status was erased; starts no pod."""
+    """Find out who was stable when the status was lost.
+
+    That is what the Service selects, unless only other revisions are known to have been stable: then it is a candidate
+    that never was promoted, and the one that was stable last is stable. Without a Service the records alone say it.
+    """
     if status.observed_generation >= 0 or status.stable is not None:
         return Moved(status)
-    serving = _serving(turn)
-    if serving is None or _never_became_ready(turn, serving):
+    serving, why = _was_stable(turn)
+    if serving is None:
         return Moved(status)
-    size = max(turn.spec.replicas, _replicas(turn, serving.revision))
+    size = max(asked_size(turn.spec), _replicas(turn, serving.revision))
     status = status.but(stable=_revision(serving), stable_since=turn.now, size=size)
     status = _with_previous(turn, status, serving)
-    status = recorded(status, _found(turn, serving, "was serving when the status was found empty", turn.now))
+    status = recorded(status, _found(turn, serving, "was stable when the status was found empty", turn.now))
     name = called(serving.version, serving.revision)
-    note = Note("Recovered", f"the status was empty; {name} is what the Service selects, so it is stable")
+    note = Note("Recovered", f"the status was empty; {name} {why}, so it is stable")
     return Moved(_with_candidate(turn, status), (note,))
+
+
+def _was_stable(turn: Turn) -> tuple[RevisionSource | None, str]:
+    serving, last = _serving(turn), _proven_last(turn)
+    is_proven = serving is not None and turn.seen.stable_since(serving.revision) is not None
+    if serving is not None and (is_proven or last is None):
+        known = serving if is_proven or not _never_became_ready(turn, serving) else None
+        return known, "is what the Service selects"
+    if last is not None:
+        return last, "was stable last, by its record"
+    return _started_against(turn), "is what the candidate was started beside"
+
+
+def _proven_last(turn: Turn) -> RevisionSource | None:
+    """The revision that became stable last, of those whose records say that they were."""
+    known = {source.revision: source for source in (*turn.seen.sources, *(one.source for one in turn.seen.deployments))}
+    since = {revision: time for revision in known if (time := turn.seen.stable_since(revision)) is not None}
+    return known[max(since, key=lambda revision: since[revision])] if since else None
+
+
+def _started_against(turn: Turn) -> RevisionSource | None:
+    """Without a Service: a Deployment that was started beside another revision was a candidate once."""
+    for deployment in turn.seen.deployments:
+        if deployment.source.against != deployment.revision:
+            return turn.seen.source(deployment.source.against)
+    return None
 
 
 def _never_became_ready(turn: Turn, serving: RevisionSource) -> bool:

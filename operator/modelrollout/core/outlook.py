@@ -8,13 +8,14 @@ from modelrollout import names
 from modelrollout.api.status import Candidate, Checkpoint, ModelRolloutStatus, Outcome, Phase, Routing, Stage, Weights
 from modelrollout.core.conditions import Outlook, conditions
 from modelrollout.core.decision import Decision, Note
-from modelrollout.core.epochs import present
+from modelrollout.core.epochs import present, watch_ends
 from modelrollout.core.facts import NOT_FOUND, UNDECLARED, RegistryTrouble, Rollout
 from modelrollout.core.faults import refusal
+from modelrollout.core.foreign import NAME_TAKEN, blocking
 from modelrollout.core.holds import PAUSED, WAITING_FOR_CLUSTER, WARNED_OF
 from modelrollout.core.judged import numbers, self_test
 from modelrollout.core.plan import position
-from modelrollout.core.routing import selected
+from modelrollout.core.routing import selected, wanted_selector
 from modelrollout.core.turn import Turn, entry_of, is_rejected, stop_of, stops_of
 from modelrollout.core.wayback import FAULT_NOT_IN_MODEL, NO_WAY_BACK
 from modelrollout.core.words import called, cut, place, pods
@@ -32,6 +33,7 @@ def describe(turn: Turn, status: ModelRolloutStatus) -> ModelRolloutStatus:
         observed_generation=_observed(turn),
         replicas=_replicas(turn, status),
         selector=_selector(turn, status),
+        watched_until=watch_ends(turn, status) if status.stable is not None else None,
         step=_step(turn, status),
         weights=_weights(turn, status),
         verdict=turn.seen.verdict.summary if status.candidate is not None else "",
@@ -87,8 +89,9 @@ def _blocked(turn: Turn, status: ModelRolloutStatus) -> Outlook | None:
         return Outlook(Phase.INVALID, "InvalidSpec", cut(message), stalled=True)
     if turn.trouble is not None and not turn.named:
         return _unnamed(turn, status, turn.trouble)
-    if turn.seen.taken:
-        return Outlook(Phase.HOLDING, "NameTaken", turn.seen.taken, stalled=True)
+    foreign = blocking(turn, status)
+    if foreign is not None:
+        return Outlook(Phase.HOLDING, NAME_TAKEN, foreign.message, stalled=True)
     if turn.seen.refused:
         return Outlook(Phase.HOLDING, "WriteRefused", cut(refusal(turn.seen.refused)), stalled=True)
     return None
@@ -207,13 +210,14 @@ def _observed(turn: Turn) -> int:
 
 
 def _replicas(turn: Turn, status: ModelRolloutStatus) -> int:
-    return len(turn.seen.pods_of(status.stable.revision)) if status.stable is not None else 0
+    if status.stable is None:
+        return 0
+    return sum(len(turn.seen.pods_of(revision)) for revision in selected(turn, wanted_selector(turn, status)))
 
 
 def _selector(turn: Turn, status: ModelRolloutStatus) -> str:
-    if status.stable is None:
-        return ""
-    return names.selector_text(names.revision_selector(turn.rollout.name, status.stable.revision))
+    """An autoscaler has to see the pods that carry the load: those behind the Service, and none that is only warm."""
+    return names.selector_text(wanted_selector(turn, status)) if status.stable is not None else ""
 
 
 def _step(turn: Turn, status: ModelRolloutStatus) -> str:
@@ -231,11 +235,9 @@ def _weights(turn: Turn, status: ModelRolloutStatus) -> Weights | None:
     behind = selected(turn, service.selector) if service is not None else frozenset()
     ready = {revision: turn.seen.ready(revision) for revision in behind}
     total = sum(ready.values())
-    traffic = turn.seen.traffic
-    answered = traffic.candidate + traffic.stable
-    served = (
-        round(100 * traffic.candidate / answered, 1) if answered and candidate.routing is not Routing.STABLE else None
-    )
+    by_candidate, by_stable = turn.seen.traffic.lately
+    answered = by_candidate + by_stable
+    served = round(100 * by_candidate / answered, 1) if answered and candidate.routing is not Routing.STABLE else None
     return Weights(
         asked=candidate.weight,
         pods=round(100 * ready.get(candidate.revision, 0) / total) if total else 0,

@@ -72,6 +72,12 @@ def above(planned: tuple[Stop, ...], weight: int) -> tuple[Stop, ...]:
     return tuple(stop for stop in planned if stop.weight > weight)
 
 
+def is_edited_away(spec: ModelRolloutSpec, size: int, weight: int) -> bool:
+    """Whether a weight that a candidate is at is no step of the canary any more."""
+    steps = spec.strategy.canary is not None and 0 < weight < FULL
+    return steps and all(stop.weight != weight for stop in stops(spec, size))
+
+
 def surge_of(spec: ModelRolloutSpec) -> int | None:
     """Pods beyond the size while both arms serve in the constant-total mode; None where stable keeps its size."""
     if spec.strategy.rolling is not None:

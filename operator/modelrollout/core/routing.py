@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from modelrollout import names
 from modelrollout.api.status import Candidate, ModelRolloutStatus, Routing
+from modelrollout.core.foreign import own_service
 from modelrollout.core.plan import surge_of
 from modelrollout.core.turn import Turn, entry_of, is_rejected
 
@@ -23,10 +24,16 @@ def wanted_selector(turn: Turn, status: ModelRolloutStatus) -> names.Labels:
     """Whom the Service should select now; what it selects stays while the wanted set has no ready pod."""
     candidate = status.candidate
     wanted = selector_of(turn, status, candidate.routing if candidate is not None else Routing.STABLE)
-    service = turn.seen.service
+    service = own_service(turn)
     if service is None or ready_behind(turn, service.selector) == 0:
         return wanted
     return wanted if ready_behind(turn, wanted) >= _enough(turn, status) else dict(service.selector)
+
+
+def moves_traffic(turn: Turn, status: ModelRolloutStatus) -> bool:
+    """Whether the Service is pointed elsewhere in this very turn."""
+    service = turn.seen.service
+    return service is not None and dict(service.selector) != wanted_selector(turn, status)
 
 
 def _enough(turn: Turn, status: ModelRolloutStatus) -> int:
@@ -38,6 +45,12 @@ def _enough(turn: Turn, status: ModelRolloutStatus) -> int:
     return half(status)
 
 
+def least_behind(turn: Turn, status: ModelRolloutStatus) -> int:
+    """Ready pods that the Service needs: the size, and one less while arms change in the size's own room."""
+    changes = status.candidate is not None and surge_of(turn.spec) == 0
+    return max(1, status.size - 1) if changes and status.size else status.size
+
+
 def half(status: ModelRolloutStatus) -> int:
     """Stable's pods that may carry everything for a while: see docs/decisions/0008."""
     return max(1, -(-status.size // 2))
@@ -45,7 +58,7 @@ def half(status: ModelRolloutStatus) -> int:
 
 def left_alone(turn: Turn, status: ModelRolloutStatus) -> str:
     """Constant total: a revision that is being left while the Service selects it alone, since stable has no pods."""
-    service = turn.seen.service
+    service = own_service(turn)
     if service is None or status.stable is None or surge_of(turn.spec) is None:
         return ""
     alone = next(iter(selected(turn, service.selector)), "") if names.REVISION_LABEL in service.selector else ""
@@ -72,15 +85,16 @@ def selected(turn: Turn, selector: Mapping[str, str]) -> frozenset[str]:
 
 def is_open(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> bool:
     """Whether the Service was seen to select what the candidate's routing means."""
-    service = turn.seen.service
+    service = own_service(turn)
     return service is not None and dict(service.selector) == selector_of(turn, status, candidate.routing)
 
 
 def was_narrowed(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> bool:
     """The selector is on stable alone although it had been opened: a rollback was under way, or a person's hand."""
-    if not candidate.routed or candidate.routing is Routing.STABLE or turn.seen.service is None:
+    service = own_service(turn)
+    if not candidate.routed or candidate.routing is Routing.STABLE or service is None:
         return False
-    return dict(turn.seen.service.selector) == selector_of(turn, status, Routing.STABLE)
+    return dict(service.selector) == selector_of(turn, status, Routing.STABLE)
 
 
 def lost_all_pods(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> bool:
@@ -111,7 +125,7 @@ def lacks_group(turn: Turn, status: ModelRolloutStatus) -> bool:
 
 def serves_badly(turn: Turn, status: ModelRolloutStatus) -> bool:
     """Whether the Service still selects a revision that was rejected, or no ready pod: then every second counts."""
-    service = turn.seen.service
+    service = own_service(turn)
     if service is None or status.stable is None:
         return False
     if dict(service.selector) == selector_of(turn, status, Routing.STABLE):

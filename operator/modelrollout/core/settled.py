@@ -5,15 +5,13 @@ from modelrollout.core import endings, holds, plan
 from modelrollout.core.candidate import advance, start
 from modelrollout.core.decision import Note
 from modelrollout.core.first import first
-from modelrollout.core.turn import Moved, Turn, is_healthy, is_rejected, recorded
+from modelrollout.core.turn import Moved, Turn, asks_for_another, is_healthy, recorded
 from modelrollout.core.wayback import retreating, watch_stable
 from modelrollout.core.words import called, pods
 
 
 def move(turn: Turn, status: ModelRolloutStatus) -> Moved:
     """One move of the rollout: the first model, a candidate, or what is settled."""
-    if turn.seen.taken:
-        return Moved(status)
     if status.stable is None:
         return first(turn, status)
     if status.candidate is None:
@@ -39,7 +37,7 @@ def settled(turn: Turn, status: ModelRolloutStatus) -> Moved:
     stable, current, previous = status.stable, status.current, status.previous
     if stable is None or current is None or turn.spec.replicas == 0:
         return Moved(status)
-    is_new = current.revision != stable.revision and not is_rejected(status, current.revision)
+    is_new = asks_for_another(status)
     warm = previous is not None and previous.revision == current.revision and is_healthy(status, current.revision)
     if is_new and warm:
         return _switch(turn, status, stable, current)
@@ -68,7 +66,6 @@ def _switch(turn: Turn, status: ModelRolloutStatus, stable: Revision, current: R
     status = status.but(
         stable=current,
         stable_since=turn.now,
-        watched_until=turn.now + turn.spec.rollback.watch,
         previous=Previous(
             revision=stable.revision, version=stable.version, until=turn.now + turn.spec.rollback.keep_previous
         ),

@@ -3,7 +3,7 @@
 from modelrollout.api.status import Candidate, ModelRolloutStatus, Revision, Routing, Stage
 from modelrollout.core import plan
 from modelrollout.core.ratio import Room, Split, toward
-from modelrollout.core.routing import half, lacks_group, left_alone
+from modelrollout.core.routing import half, lacks_group, left_alone, moves_traffic
 from modelrollout.core.turn import Turn, stop_of
 
 
@@ -17,7 +17,7 @@ def wanted_sizes(turn: Turn, status: ModelRolloutStatus) -> dict[str, int]:
     others = (status.previous, status.retreat)
     kept = {one.revision: size for one in others if one is not None and not _in_the_way(turn, status, one.revision)}
     left = left_alone(turn, status)
-    if left:
+    if left and not moves_traffic(turn, status):
         return _changing_over(turn, status, status.stable, left)
     return kept | _of_arms(turn, status, status.stable)
 
@@ -26,7 +26,8 @@ def _changing_over(turn: Turn, status: ModelRolloutStatus, stable: Revision, lef
     """Half of the pods that are left make room for stable's, which all start at once; the others go once it serves."""
     size, surge = max(1, status.size), plan.surge_of(turn.spec) or 0
     stays = max(1, size - half(status))
-    return {stable.revision: max(half(status), size + surge - stays), left: stays}
+    has = min(size, _replicas(turn, stable.revision))
+    return {stable.revision: max(has, half(status), size + surge - stays), left: stays}
 
 
 def _in_the_way(turn: Turn, status: ModelRolloutStatus, revision: str) -> bool:

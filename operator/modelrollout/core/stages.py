@@ -11,6 +11,7 @@ from modelrollout.api.status import Candidate, ModelRolloutStatus, Outcome, Rout
 from modelrollout.core import endings, faults, holds, plan
 from modelrollout.core.decision import Note
 from modelrollout.core.epochs import of_candidate, requests_of, watched_for
+from modelrollout.core.facts import PodTrouble
 from modelrollout.core.routing import lacks_group, stranger
 from modelrollout.core.turn import Moved, Turn, is_paused, stop_of, stops_of
 from modelrollout.core.words import called, place, pods, seconds
@@ -78,11 +79,15 @@ def _opened(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Mov
 
 
 def _not_ready(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, missing: str) -> Moved:
+    room = _room(turn, status, candidate)
     trouble = faults.any_trouble(turn, candidate.revision)
-    message = f"{missing}: {trouble}" if trouble else missing
+    message = f"{missing}: {trouble}{room}" if trouble else missing
     if is_paused(turn, status):
         return holds.hold_paused(turn, status, message)
     world = faults.world_trouble(turn, candidate.revision)
+    if not world:
+        candidate = holds.without_wait(turn, status, candidate)
+        status = status.but(candidate=candidate)
     if turn.now - candidate.step_since < turn.spec.progress_deadline:
         return holds.hold(turn, status, holds.WAITING_FOR_CLUSTER if world else holds.PROGRESSING, message)
     late = f"{missing} after {seconds(turn.spec.progress_deadline)} (progressDeadline)"
@@ -90,9 +95,19 @@ def _not_ready(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, mis
         why = faults.Rejection("ProgressDeadlineExceeded", f"{late}: {trouble}" if trouble else late)
         return endings.reject(turn, status, Outcome.REJECTED, why)
     waiting = candidate.but(stage=Stage.WAITING, since=turn.now, routing=Routing.STABLE, routed=False)
-    message = f"{late}, so traffic is on stable; goes on by itself once this is over: {world}"
+    message = f"{late}, so traffic is on stable; goes on by itself once this is over: {world}{room}"
     # A new hold, although the cluster may have been waited for before: that traffic has moved is news.
     return holds.hold(turn, status.but(candidate=waiting, hold=None), holds.WAITING_FOR_CLUSTER, message)
+
+
+def _room(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> str:
+    """How much room a candidate needs whose pods have none, and which strategy needs less."""
+    stop = stop_of(turn, status, candidate)
+    lacks = any(pod.trouble is PodTrouble.UNSCHEDULABLE for pod in turn.seen.pods_of(candidate.revision))
+    if not lacks or stop.surge is not None:
+        return ""
+    less = "; rolling and canary.constantTotal need less" if status.size > 1 else ""
+    return f"; it needs room for {pods(stop.pods.candidate)} beside stable's {max(1, status.size)}{less}"
 
 
 def waiting(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved:
@@ -161,23 +176,36 @@ def _answered(turn: Turn, candidate: Candidate, stop: plan.Stop) -> str:
 def _passed(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved:
     """The step's evidence is there: its pause, the next step, or the bake."""
     stop = stop_of(turn, status, candidate)
-    if stop.pause is None or candidate.forced:
+    asked = _is_asked(turn, status, candidate, stop)
+    if candidate.forced or (stop.pause is None and not asked):
         return onward(turn, status, candidate)
-    length = stop.pause.duration
+    length = stop.pause.duration if stop.pause is not None and not asked else None
     waits = "a person to promote or abort it" if length is None else seconds(length)
     message = f"{place(stop.weight)} passed ({turn.seen.verdict.summary}); waits for {waits}"
-    paused = candidate.but(stage=Stage.PAUSED, since=turn.now)
+    paused = candidate.but(stage=Stage.PAUSED, since=turn.now, asked=asked)
     return Moved(status.but(candidate=paused, hold=None), (Note("StepPaused", message),))
+
+
+def _is_asked(turn: Turn, status: ModelRolloutStatus, candidate: Candidate, stop: plan.Stop) -> bool:
+    """Whether only a person lets it go on: the step says so, or said so, or an edit left nothing but all traffic."""
+    if candidate.asked or (stop.pause is not None and stop.pause.duration is None):
+        return True
+    ahead = plan.above(stops_of(turn, status), candidate.weight)
+    return _is_edited_away(turn, status, candidate) and all(one.routing is Routing.CANDIDATE for one in ahead)
+
+
+def _is_edited_away(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> bool:
+    return plan.is_edited_away(turn.spec, max(1, status.size), candidate.weight)
 
 
 def pausing(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Moved:
     stop = stop_of(turn, status, candidate)
-    length = stop.pause.duration if stop.pause is not None else timedelta(0)
     if candidate.forced:
         return onward(turn, status, candidate)
-    if length is None:
+    if _is_asked(turn, status, candidate, stop) or _is_edited_away(turn, status, candidate):
         message = f"at {place(stop.weight)}; waits for a person to resume, promote or abort it"
-        return holds.hold(turn, status, holds.PAUSED, message)
+        return holds.hold(turn, status.but(candidate=candidate.but(asked=True)), holds.PAUSED, message)
+    length = stop.pause.duration if stop.pause is not None and stop.pause.duration is not None else timedelta(0)
     doubt = _doubt(turn, candidate)
     if doubt:
         return holds.hold(turn, status, holds.PAUSED, f"at {place(stop.weight)}; does not go on yet: {doubt}")
@@ -206,6 +234,7 @@ def onward(turn: Turn, status: ModelRolloutStatus, candidate: Candidate) -> Move
         step=planned.index(following),
         weight=following.weight,
         stage=Stage.STARTING,
+        asked=False,
         since=turn.now,
         step_since=turn.now,
         restarts=restarts_of(turn, candidate),

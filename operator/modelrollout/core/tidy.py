@@ -1,11 +1,15 @@
 """What time and numbers do to a status: its size, what stays warm, how long the history is."""
 
+from datetime import timedelta
+
 from modelrollout.api.status import ModelRolloutStatus
 from modelrollout.core.decision import Note
-from modelrollout.core.turn import Moved, Turn
+from modelrollout.core.turn import Moved, Turn, asked_size, keeps_size
 from modelrollout.core.wayback import healthy_below
 from modelrollout.core.words import called, cut
 
+MEASURED_AGAIN = timedelta(seconds=60)
+"""How long an autoscaler takes to see the pods that traffic has moved to: their metrics, then its own round."""
 TOLD_IN_FULL = 10
 """Newest entries whose messages are kept in full; the status has to stay small."""
 FULL, SHORT = 300, 100
@@ -13,10 +17,20 @@ FULL, SHORT = 300, 100
 
 
 def grow(turn: Turn, status: ModelRolloutStatus) -> Moved:
-    """While traffic is shared the size only grows: a smaller one is kept and applied when the rollout ends."""
-    asked = turn.spec.replicas
-    shared = status.candidate is not None and status.stable is not None
-    return Moved(status.but(size=max(asked, status.size) if shared and asked > 0 else asked))
+    """From the spec that asks for another model until a while after its end the size only grows."""
+    asked = asked_size(turn.spec)
+    kept = asked > 0 and status.stable is not None and keeps_size(turn, status)
+    return Moved(status.but(size=max(asked, status.size) if kept else asked))
+
+
+def keep_size(turn: Turn, status: ModelRolloutStatus) -> Moved:
+    """What is asked for when traffic moves was measured on other pods: a smaller size waits until it is asked anew."""
+    before = turn.rollout.status
+    if status.candidate is not None or before.stable is None:
+        return Moved(status)
+    if before.candidate is None and before.stable == status.stable:
+        return Moved(status)
+    return Moved(status.but(smaller_from=turn.now + MEASURED_AGAIN))
 
 
 def expire(turn: Turn, status: ModelRolloutStatus) -> Moved:

@@ -83,6 +83,26 @@ def is_rejected(status: ModelRolloutStatus, revision: str) -> bool:
     return entry is not None and entry.outcome in BAD
 
 
+def asks_for_another(status: ModelRolloutStatus) -> bool:
+    """Whether the spec asks for a model that is not stable and may be tried."""
+    stable, current = status.stable, status.current
+    if stable is None or current is None or current.revision == stable.revision:
+        return False
+    return not is_rejected(status, current.revision)
+
+
+def keeps_size(turn: Turn, status: ModelRolloutStatus) -> bool:
+    """Whether no pods are taken away: in a rollout, on a way back, and until what was measured in it is over."""
+    early = status.smaller_from is not None and turn.now < status.smaller_from
+    return early or status.candidate is not None or status.retreat is not None or asks_for_another(status)
+
+
+def asked_size(spec: ModelRolloutSpec) -> int:
+    """Pods that the spec asks for; 0 is asleep. A manifest that is applied again with an old number keeps the floor."""
+    floor = spec.autoscaling.min_replicas if spec.autoscaling is not None else 0
+    return max(spec.replicas, floor) if spec.replicas else 0
+
+
 def is_healthy(status: ModelRolloutStatus, revision: str) -> bool:
     """Whether a revision was stable once and nothing is known against it."""
     entry = entry_of(status, revision)

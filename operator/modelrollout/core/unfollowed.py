@@ -19,7 +19,7 @@ def as_it_was(turn: Turn) -> Turn:
 
 def keep(turn: Turn, status: ModelRolloutStatus) -> Moved:
     """One look that can only lead back."""
-    if turn.seen.taken or status.stable is None or turn.spec.replicas == 0:
+    if status.stable is None or turn.spec.replicas == 0:
         return Moved(status)
     if status.candidate is not None:
         return stay(turn, status, status.candidate)

@@ -27,10 +27,14 @@ from modelrollout.core.words import called, cut, seconds, times
 NO_WAY_BACK = "NoWayBack"
 COOLING_DOWN = "CoolingDown"
 FAULT_NOT_IN_MODEL = "FaultNotInModel"
+BY_PERSON = frozenset({"RolledBackByPerson", "UndoneByPerson"})
+"""Reasons of a way back that say nothing about the model."""
+CRASH_LOOP = timedelta(minutes=10)
+"""A container that ran for longer before it ended does not loop: one that ends once a week is no reason to go back."""
 
 
 def watch_stable(turn: Turn, status: ModelRolloutStatus) -> Moved:
-    """Look at stable without a candidate: a window after a move, then the watch, then nothing."""
+    """Look at stable without a candidate: a window after a move, then for as long as `rollback.watch` says."""
     if status.stable is None or not (watched(turn, status) or _is_cooling(status)):
         return Moved(status)
     bad = unhealthy(turn, status)
@@ -54,8 +58,9 @@ def unhealthy(turn: Turn, status: ModelRolloutStatus) -> Rejection | None:
     if stuck is not None:
         return Rejection("Unresponsive", faults.waits(stuck))
     for pod in pods:
+        loops = pod.lasted is None or pod.lasted < CRASH_LOOP
         failing = pod.trouble in CONTAINER_FAULTS and not pod.ready
-        if failing and pod.restarts > turn.spec.health.limits.restarts:
+        if failing and loops and pod.restarts > turn.spec.health.limits.restarts:
             return Rejection(str(pod.trouble), f"{pod.name} restarted {times(pod.restarts)}: {faults.said(pod)}")
     return None
 
@@ -149,14 +154,13 @@ def arrive(turn: Turn, status: ModelRolloutStatus, target: HistoryEntry, why: Re
     revision = Revision(
         revision=source.revision, version=source.version, spec_hash=source.spec_hash, image=source.image
     )
-    by_itself = why.reason not in {"RolledBackByPerson", "UndoneByPerson"}
+    by_itself = why.reason not in BY_PERSON
     name = called(left.version, left.revision)
     fault = Fault(metric=why.reason, left=cut(f"{name}: {why.message}"))
     message = f"traffic goes back from {name} to {called(target.version, target.revision)}: {why.message}"
     status = status.but(
         stable=revision,
         stable_since=turn.now,
-        watched_until=turn.now + turn.spec.rollback.watch,
         previous=None,
         retreat=None,
         hold=None,
@@ -176,6 +180,9 @@ def retreating(turn: Turn, status: ModelRolloutStatus, retreat: Retreat) -> Move
         return _next_one(turn, status, why)
     if turn.seen.ready(retreat.revision) >= max(1, status.size):
         return arrive(turn, status, entry, why)
+    if not faults.world_trouble(turn, retreat.revision):
+        retreat = retreat.but(since=retreat.since + holds.cluster_waited(turn, status))
+        status = status.but(retreat=retreat)
     broken = _cannot_become_ready(turn, retreat)
     if not broken:
         return _waiting(turn, status, retreat)

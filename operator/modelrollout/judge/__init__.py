@@ -5,10 +5,11 @@ what the evidence means under the `Rules` of the rollout's health block, `pack` 
 All of it is pure: no I/O, no clock, no log.
 """
 
+from modelrollout.judge.arms import Arm
 from modelrollout.judge.case import Case
 from modelrollout.judge.comparing import Comparing, at_step
 from modelrollout.judge.differences import Origins
-from modelrollout.judge.evidence import Arm, Evidence, fresh, observe, onward
+from modelrollout.judge.evidence import Evidence, fresh, observe, onward
 from modelrollout.judge.findings import verdict
 from modelrollout.judge.keeping import pack_trial, unpack_trial
 from modelrollout.judge.limits import LatencyLimit, Rules, rules

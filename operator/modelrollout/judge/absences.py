@@ -13,7 +13,6 @@ from modelrollout.judge.strata import ArmStratum
 PODS_KEPT = 8
 """Candidate pods whose absence is tried."""
 _NO_HITS = (0, 0, 0.0)
-_TIMES_LESS_ONE = np.expm1(mixtures.WORSE)
 
 
 Failed = tuple[int, int]
@@ -33,7 +32,9 @@ class Absences:
     total: Failed = NO_REQUESTS
     """What all pods have counted, those that are not kept and those that are gone, too."""
 
-    def plus(self, arms: tuple[ArmStratum, ArmStratum], until_now: mixtures.Array, dispersion: Dispersion) -> Self:
+    def plus(
+        self, arms: tuple[ArmStratum, ArmStratum], until_now: mixtures.Array, dispersion: Dispersion, tolerated: float
+    ) -> Self:
         """After one round of canary and stable; a pod that is new starts with all pods' capital `until_now`."""
         known = self._with(arms[0].pods, until_now)
         (requests, errors, _), (of_stable, by_stable, _) = arms[0].sums, arms[1].sums
@@ -50,7 +51,7 @@ class Absences:
         if not any(hits for _, hits, _ in rows):
             return known
         table = np.array(rows)[:, :, None]
-        gained = mixtures.split_gains(table[:, 0], table[:, 1], table[:, 2], mixtures.WORSE, _TIMES_LESS_ONE)
+        gained = mixtures.worse_gains(table[:, 0], table[:, 1], table[:, 2], tolerated)
         return type(self)(known.pods, known.capital + gained / dispersion.factor, known.counts, known.total)
 
     def with_counts(self, own: Mapping[str, Failed], total: Failed) -> Self:

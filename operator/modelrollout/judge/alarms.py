@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from modelrollout.judge.arms import Arm, Compared
 from modelrollout.judge.eprocesses import Stratum, log_sum_exp, one_sample, split_log_e
-from modelrollout.judge.evidence import Arm, Compared
 from modelrollout.judge.tallies import Tally
 
 Counts = TypeVar("Counts")

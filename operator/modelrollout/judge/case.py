@@ -66,7 +66,7 @@ class Case:
 
     def heard(self, seen: Round, at: float, asked: Rules) -> Self:
         """With a round, and all that waited before it, judged as one stratum."""
-        evidence, origins = observe(self.evidence, self.origins, seen, asked)
+        evidence, origins = observe(self.evidence, self.origins, seen, asked, at)
         before, trial = self.evidence.trial, evidence.trial
         return type(self)(
             evidence=evidence,

@@ -15,6 +15,21 @@ over the limits that are set."""
 
 
 @dataclass(frozen=True, slots=True)
+class Worse:
+    """Where worse begins: a candidate is taken back on evidence that it is beyond this."""
+
+    errors: float = 1.0
+    """So many times stable's errors, and refusals."""
+    latency: float = 1.0
+    """So many times stable's latency."""
+    warm_up_s: float = 0.0
+    """Age in seconds below which a pod's latency says nothing against its model."""
+
+
+EQUALITY = Worse()
+
+
+@dataclass(frozen=True, slots=True)
 class Comparing:
     """The terms of one rollout's comparison, at one of its steps."""
 
@@ -30,6 +45,7 @@ class Comparing:
     """At most so many times stable's latency counts as no slower."""
     negligible: float
     """An error rate below which a comparison does not matter."""
+    worse: Worse = EQUALITY
     shared: bool = True
     """Whether requests are spread over both arms by chance: behind a preview, or at weight 100, they are not."""
     shape: float | None = None
@@ -54,6 +70,7 @@ def comparing(compare: Compare) -> Comparing:
         margins=(compare.error_ratio,),
         tolerance=compare.latency_ratio,
         negligible=compare.negligible_error_rate,
+        worse=Worse(compare.tolerated_error_ratio, compare.tolerated_latency_ratio, compare.warm_up.total_seconds()),
         shape=compare.prediction_shape,
     )
 

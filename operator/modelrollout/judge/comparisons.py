@@ -10,6 +10,7 @@ from modelrollout.judge.comparing import Comparing
 from modelrollout.judge.evidence import Evidence
 from modelrollout.judge.limits import Rules
 from modelrollout.judge.proofs import abstains
+from modelrollout.judge.ratios import Interval
 from modelrollout.judge.slowness import SHARES
 from modelrollout.judge.trial import Trial
 from modelrollout.judge.verdicts import Finding
@@ -49,10 +50,9 @@ def _more_errors(trial: Trial, compare: Comparing) -> Finding | None:
     if not trial.errors.is_alarm(compare.threshold("errors")):
         return None
     hits, found = trial.errors.hits, trial.errors.interval(compare.alpha)
-    between = "" if found.ratio is None else f", {found.ratio:.2g} times as many{_interval(found.low, found.high)}"
     message = (
         f"{hits.candidate_hits} of {hits.candidate_requests} requests failed, stable failed {hits.stable_hits} of "
-        f"{hits.stable_requests}{between}{_where(trial)}"
+        f"{hits.stable_requests}{_times(found)}{_where(trial)}"
     )
     return Finding("errorRatio", message, trial.errors.alarm, trial.only_pod)
 
@@ -62,18 +62,24 @@ def _slower(trial: Trial, compare: Comparing) -> Finding | None:
     if slowness is None or not slowness.is_alarm(compare.threshold("latency")):
         return None
     edge, seen, measure = slowness.worst, slowness.seen, slowness.measure
+    ms, beyond = measure.edges_ms[measure.at[edge]], measure.edges_ms[measure.above(seen.tolerated)[edge]]
     message = (
-        f"{seen.candidate[edge]} of {seen.candidate_requests} requests took longer than "
-        f"{measure.edges_ms[measure.at[edge]]:.3g} ms (stable's p{SHARES[edge] * 100:g} before), stable's "
-        f"{seen.stable[edge]} of {seen.stable_requests}{_alone(trial)}"
+        f"{seen.candidate[edge]} of {seen.candidate_requests} requests took longer than {beyond:.3g} ms, stable's "
+        f"{seen.stable[edge]} of {seen.stable_requests} longer than {ms:.3g} ms (its p{SHARES[edge] * 100:g} before)"
+        f"{_alone(trial)}"
     )
     return Finding("latencyRatio", message, slowness.alarm)
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    if low is None and high is None:
-        return ""
-    return f" ({f'{low:.2g}' if low is not None else '0'} to {f'{high:.2g}' if high is not None else 'any'})"
+def _times(found: Interval) -> str:
+    """How many times as many. Where stable has none, or hardly any, only the least of it is known."""
+    low, high = found.low, found.high
+    if found.ratio is None:
+        return f", at least {low:.2g} times as many" if low is not None else ""
+    times = f", {found.ratio:.2g} times as many"
+    if low is None:
+        return times if high is None else f"{times} (at most {high:.2g})"
+    return f"{times} ({low:.2g} or more)" if high is None else f"{times} ({low:.2g} to {high:.2g})"
 
 
 def _where(trial: Trial) -> str:

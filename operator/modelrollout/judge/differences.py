@@ -4,6 +4,7 @@ A process that was not seen in the round before has nothing to be compared with:
 nothing. So are counters that fell (a restart under the same name) and buckets that changed.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -30,6 +31,10 @@ class Origins:
     """A row for each: requests, errors, refusals, then requests per bucket. None where they have different edges."""
     edges: Edges = field(default=(), compare=False)
     """Those of all of them, where there is a table."""
+    since: Mapping[Process, float] = field(default_factory=dict, compare=False)
+    """When each was first scraped, in seconds of the monotonic clock: after a restart of the operator all are young."""
+    at: float | None = None
+    """When the last round was."""
 
     def row(self, process: Process) -> Buckets:
         """The same of one process."""
@@ -46,6 +51,13 @@ def origins_of(samples: Iterable[Sample]) -> Origins:
         if len(one.latency.counts) != width or not alike(one.latency.edges_ms, edges):
             return Origins(found)
     return Origins(found, _table(rows), edges)
+
+
+def aged(now: Origins, before: Origins, at: float | None) -> Origins:
+    """With the times at which processes came."""
+    if at is None:
+        return now
+    return replace(now, since={key: before.since.get(key, at) for key in now.samples}, at=at)
 
 
 def _table(samples: Sequence[Sample]) -> Buckets:
@@ -121,6 +133,7 @@ def _stratum(arm: Grown, before: Origins, now: Origins) -> ArmStratum:
         counts=tuple([_consistent(*sums) for sums in moved[:, :_SUMS].tolist()]),
         edges_ms=arm.edges,
         upto=moved[:, _SUMS:].cumsum(axis=1),
+        ages=tuple([now.at - now.since[key] if now.at is not None and key in now.since else math.inf for key in keys]),
         predictions=tuple([_predicted(before.samples[key].predictions, now.samples[key].predictions) for key in keys]),
     )
 

@@ -5,105 +5,22 @@ and the base rate both move during a rollout, and pooled counts would then rejec
 paradox). Each round is a stratum of its own.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from itertools import accumulate
-from operator import add, sub
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from modelrollout.api.spec import Compare
+from modelrollout.judge.alone import Alone
+from modelrollout.judge.arms import NOTHING_COMPARED, Arm, Compared
 from modelrollout.judge.comparing import Comparing, comparing
-from modelrollout.judge.differences import Origins, origins_of, served_before, strata
-from modelrollout.judge.eprocesses import NO_SPLIT, Stratum, split
+from modelrollout.judge.differences import Origins, aged, origins_of, served_before, strata
+from modelrollout.judge.eprocesses import Stratum
 from modelrollout.judge.limits import Rules
-from modelrollout.judge.restarts import Memory, Restart, restarted
+from modelrollout.judge.restarts import Restart
 from modelrollout.judge.samples import Baseline, Round
+from modelrollout.judge.sharing import unshared
 from modelrollout.judge.strata import NO_BUCKETS, ArmStratum, Stratified
 from modelrollout.judge.tallies import Tally, nothing
 from modelrollout.judge.trial import Trial, started
-
-LIMIT_MEMORY = Memory(span=4, most=32)
-"""For the one-sample tests, which need a few numbers for each restart."""
-SPLIT_MEMORY = Memory(span=1, most=4)
-"""For the comparison, which needs 24 sums for each restart."""
-WINDOW = 200
-"""Requests of a window, where `limits.rule` asks for one; a scrape is never taken apart."""
-PODS_KEPT = 8
-"""Pods of an arm whose own sums are kept, to name the one to blame: those with the most trouble."""
-
-
-NO_REQUESTS = Stratum(0, 0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """The sums of one arm in one epoch."""
-
-    total: Tally
-    restarts: tuple[Restart[Tally], ...]
-    pods: tuple[tuple[str, Tally], ...] = ()
-    """Sums of the most troubled pods, the worst first, over the rounds in which they had trouble."""
-    latest: tuple[Tally, ...] = ()
-    """The last rounds, as many as it takes for a window. Only kept in memory, and only where a rule asks for it."""
-
-    def plus(self, counted: Tally, troubled: Mapping[str, Tally]) -> Self:
-        """The arm after one round; `troubled` has what each pod with failures or slow requests counted in it."""
-        if not counted.requests and not counted.timed:
-            return self
-        total = self.total + counted
-        pods = self.pods
-        if troubled:
-            sums = dict(pods)
-            for pod, tally in troubled.items():
-                sums[pod] = sums[pod] + tally if pod in sums else tally
-            pods = _most_troubled(sums.items())
-        return type(self)(total, restarted(self.restarts, total, LIMIT_MEMORY), pods, self.latest)
-
-    def in_window(self, counted: Tally) -> Self:
-        """With one more round among the latest, and without those that a window does not reach any more."""
-        latest = (counted, *self.latest) if counted.requests or counted.timed else self.latest
-        newer = accumulate((one.requests for one in latest), initial=0)
-        return replace(self, latest=tuple(one for one, since in zip(latest, newer, strict=False) if since < WINDOW))
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The binomial-split test's sums: its 24 bets, and the counts that a message shows. Additive."""
-
-    hits: Stratum = NO_REQUESTS
-    logs: tuple[float, ...] = NO_SPLIT
-
-    def __add__(self, other: Self) -> Self:
-        hits = Stratum(*map(add, self.hits.row, other.hits.row))
-        return type(self)(hits, tuple(map(add, self.logs, other.logs)))
-
-    def __sub__(self, other: Self) -> Self:
-        hits = Stratum(*map(sub, self.hits.row, other.hits.row))
-        return type(self)(hits, tuple(map(sub, self.logs, other.logs)))
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A comparison of the arms in one epoch, with its restarts."""
-
-    total: Comparison = Comparison()
-    restarts: tuple[Restart[Comparison], ...] = (Restart(0, Comparison()),)
-
-    def plus(self, stratum: Stratum) -> Self:
-        """The comparison after one more stratum.
-
-        A stratum that moves no bet makes no restart; it only moves the window of the newest one on.
-        """
-        if stratum.candidate_hits + stratum.stable_hits:
-            total = self.total + Comparison(stratum, split(stratum))
-            if total.logs != self.total.logs:
-                return type(self)(total, restarted(self.restarts, total, SPLIT_MEMORY))
-        else:  # most rounds
-            total = Comparison(Stratum(*map(add, self.total.hits.row, stratum.row)), self.total.logs)
-        *older, newest = self.restarts
-        if newest.index == 0:
-            return type(self)(total, self.restarts)
-        return type(self)(total, (*older, Restart(newest.index, total)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +31,11 @@ class Evidence:
     """The latencies that slow requests were counted at. Under other limits the evidence starts anew."""
     candidate: Arm
     stable: Arm
-    refusals: Compared = Compared()
+    refusals: Compared = NOTHING_COMPARED
     trial: Trial | None = None
     """The comparison with stable, which outlives the epoch; None where nothing is compared."""
+    alone: Alone = field(default_factory=Alone)
+    """Stable's own predictions while it serves without a candidate."""
 
 
 def fresh(limits_ms: tuple[float, ...] = ()) -> Evidence:
@@ -135,22 +54,28 @@ def onward(evidence: Evidence, *, is_new_step: bool) -> Evidence:
     return replace(fresh(), trial=trial)
 
 
-def observe(evidence: Evidence, origins: Origins, seen: Round, rules: Rules) -> tuple[Evidence, Origins]:
+def observe(
+    evidence: Evidence, origins: Origins, seen: Round, rules: Rules, at: float | None = None
+) -> tuple[Evidence, Origins]:
     """The evidence after one round, and the origins of the next.
 
     A pod counts when it was in this round and in the one before; a round that could not be scraped at all is an
-    empty Round. Origins outlive an epoch: pass the old ones on beside `fresh()`.
+    empty Round. Origins outlive an epoch: pass the old ones on beside `fresh()`. `at` is when the round was, in seconds
+    of the monotonic clock.
     """
     limits_ms = rules.limits_ms
     known = evidence if evidence.limits_ms == limits_ms else fresh(limits_ms)
-    now = origins_of((*seen.candidate, *seen.stable))
+    now = aged(origins_of((*seen.candidate, *seen.stable)), origins, at)
     candidate, stable = strata(seen, origins, now)
+    both = tuple(_tallies(arm, limits_ms) for arm in (candidate, stable))
+    ours, theirs = _counted(known.candidate, both[0], rules), _counted(known.stable, both[1], rules)
     after = Evidence(
         limits_ms=limits_ms,
-        candidate=_counted(known.candidate, candidate, rules),
-        stable=_counted(known.stable, stable, rules),
+        candidate=unshared(ours, (known.stable, theirs), (both[0][0], both[1][0]), rules),
+        stable=theirs,
         refusals=known.refusals.plus(_refusals(candidate, stable)),
         trial=_tried(evidence.trial, Both(seen, candidate, stable, origins, _stand_in(evidence.trial, rules)), rules),
+        alone=_alone(known.alone, seen, stable, rules),
     )
     return after, now
 
@@ -182,8 +107,15 @@ class Both:
         return Stratified(self.candidate, self.stable, edges, self.baseline, before)
 
 
-def _counted(known: Arm, arm: ArmStratum, rules: Rules) -> Arm:
-    whole, troubled = _tallies(arm, rules.limits_ms)
+def _alone(known: Alone, seen: Round, stable: ArmStratum, rules: Rules) -> Alone:
+    if not rules.alone or rules.drift is None:
+        return known
+    own = next((one.baseline for one in seen.stable if one.baseline and one.pod in stable.pods), None)
+    return known.plus(stable.predictions, own, rules.drift, rules.drift_alpha)
+
+
+def _counted(known: Arm, tallies: tuple[Tally, Mapping[str, Tally]], rules: Rules) -> Arm:
+    whole, troubled = tallies
     after = known.plus(whole, troubled)
     return after.in_window(whole) if rules.window else after
 
@@ -216,7 +148,7 @@ def _tried(known: Trial | None, both: Both, rules: Rules) -> Trial | None:
     if rules.compare is None and both.baseline is None:
         return known
     terms = rules.compare or _LIMITS_ONLY
-    if known is None or (known.margins, known.tolerance) != (terms.margins, terms.tolerance):
+    if known is None or (known.margins, known.tolerance, known.worse) != (terms.margins, terms.tolerance, terms.worse):
         known = started(terms)
     return known.plus(both.stratum(shared=terms.shared, measured=known.slowness is not None))
 
@@ -227,8 +159,3 @@ _LIMITS_ONLY: Comparing = replace(comparing(Compare()), shared=False)
 def _refusals(candidate: ArmStratum, stable: ArmStratum) -> Stratum:
     (requests, _, refusals), (of_stable, _, by_stable) = candidate.sums, stable.sums
     return Stratum(refusals, by_stable, requests, of_stable)
-
-
-def _most_troubled(pods: Iterable[tuple[str, Tally]]) -> tuple[tuple[str, Tally], ...]:
-    ranked = sorted(pods, key=lambda pod: (-pod[1].failures, -sum(pod[1].slow), pod[0]))
-    return tuple(ranked[:PODS_KEPT])

@@ -14,18 +14,18 @@ from dataclasses import replace
 from operator import attrgetter
 
 from modelrollout.judge.alarms import Alarm, Share, limit_alarm, split_alarm, window_alarm
+from modelrollout.judge.arms import Arm
 from modelrollout.judge.blame import BLAMED, suspect
 from modelrollout.judge.comparisons import worse_than_stable
 from modelrollout.judge.doubts import doubt
-from modelrollout.judge.evidence import Arm, Evidence
+from modelrollout.judge.evidence import Evidence
 from modelrollout.judge.limits import LatencyLimit, Rules
 from modelrollout.judge.proofs import unproven
+from modelrollout.judge.sharing import lenient
 from modelrollout.judge.tallies import Tally
 from modelrollout.judge.verdicts import NOTHING_SEEN, Finding, Verdict
 
 _ERRORS = attrgetter("errors", "requests")
-LENIENT = 0.25
-"""The probability of a false alarm at which stable's trouble is taken for the same as the candidate's."""
 
 
 def verdict(evidence: Evidence, rules: Rules) -> Verdict:
@@ -37,7 +37,9 @@ def verdict(evidence: Evidence, rules: Rules) -> Verdict:
     against = _put_on_a_pod(_first(_against_candidate(evidence, rules)), evidence, rules)
     return Verdict(
         candidate=against,
-        stable=_first(_limits_broken(evidence.stable, evidence.limits_ms, rules)) or _shared(evidence, rules, against),
+        stable=_first(_limits_broken(evidence.stable, evidence.limits_ms, rules))
+        or evidence.alone.finding
+        or _shared(evidence, rules, against),
         enough=candidate.requests >= rules.min_samples,
         doubt=doubt(evidence, rules),
         unproven=missing,
@@ -66,8 +68,7 @@ def _shared(evidence: Evidence, rules: Rules, against: Finding | None) -> Findin
     """
     if against is None:
         return None
-    lenient = replace(rules, min_samples=1, alpha=LENIENT)
-    found = _limits_broken(evidence.stable, evidence.limits_ms, lenient)
+    found = _limits_broken(evidence.stable, evidence.limits_ms, lenient(rules))
     return next((one for one in found if one is not None and one.metric == against.metric), None)
 
 

@@ -10,7 +10,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,18 +19,20 @@ from numpy.typing import NDArray
 from pydantic_core import to_json
 
 from modelrollout.judge import mixtures
+from modelrollout.judge.comparing import Worse
 from modelrollout.judge.dispersion import Dispersion
 from modelrollout.judge.eprocesses import Stratum
 from modelrollout.judge.packing import deflate, inflate
 from modelrollout.judge.ratios import Ratio, begun
 from modelrollout.judge.samples import Baseline, Predictions
-from modelrollout.judge.slowness import SHARES, Slow, Slowness, Yardstick
+from modelrollout.judge.slowness import SHARES, Proof, Slow, Slowness, Yardstick
+from modelrollout.judge.spread import Spread
 from modelrollout.judge.strata import NO_BUCKETS, Counted, upto
-from modelrollout.judge.trial import Trial
+from modelrollout.judge.trial import Spreads, Trial
 
 LONGEST = 8192
 """Characters that the status has room for."""
-_VERSION = "3"
+_VERSION = "4"
 _ROOM = LONGEST - len(_VERSION) - 1
 _BETS = np.dtype("<f4")
 
@@ -63,6 +65,8 @@ def _slimmer(trial: Trial) -> Iterator[Trial]:
 def _pack(trial: Trial) -> str:
     content = {
         "terms": [trial.tolerance, *trial.margins],
+        "worse": astuple(trial.worse),
+        "spreads": [trial.spreads.errors.of_rates(), trial.spreads.refusals.of_rates(), trial.spreads.speed.of_means()],
         "errors": _ratio_written(trial.errors),
         "refusals": _ratio_written(trial.refusals),
         "slowness": _slowness_written(trial.slowness) if trial.slowness is not None else None,
@@ -105,6 +109,8 @@ def _trial(content: Any, bets: _Bets) -> Trial:  # noqa: ANN401  # whatever JSON
     found = Trial(
         margins=tuple(margins),
         tolerance=tolerance,
+        worse=Worse(*_floats(content["worse"], 3)),
+        spreads=Spreads(*[Spread(known=one) for one in _floats(content["spreads"], 3)]),
         errors=_ratio(content["errors"], tuple(margins), bets),
         refusals=_ratio(content["refusals"], tuple(margins), bets),
         slowness=_slowness(content["slowness"], bets) if content["slowness"] is not None else None,
@@ -139,10 +145,10 @@ def _ratio(content: Any, margins: tuple[float, ...], bets: _Bets) -> Ratio:  # n
 
 def _slowness_written(slowness: Slowness) -> list[Any]:
     measure, seen, dispersion = slowness.measure, slowness.seen, slowness.dispersion
-    sums = [slowness.steps, slowness.peak, dispersion.spread, dispersion.freedom]
+    sums = [slowness.steps, slowness.peak, dispersion.spread, dispersion.freedom, seen.tolerated]
     return [
         [_edges_written(measure.edges_ms), measure.at, measure.tolerated, measure.before],
-        [seen.candidate, seen.stable, [seen.intolerable, seen.candidate_requests, seen.stable_requests]],
+        [seen.candidate, seen.stable, [seen.candidate_requests, seen.stable_requests, *seen.proof.row]],
         sums,
     ]
 
@@ -154,14 +160,15 @@ def _edges_written(edges_ms: tuple[float, ...]) -> str:
 
 
 def _slowness(content: Any, bets: _Bets) -> Slowness:  # noqa: ANN401  # whatever JSON the text held
-    (edges_written, at, tolerated, before), (ours, theirs, requests), (steps, peak, spread, freedom) = content
+    (edges_written, at, tolerated, before), (ours, theirs, requests), (steps, peak, spread, freedom, allowed) = content
     edges = _floats(edges_written.split())
     here = _edges([*at, tolerated], edges)
     measure = Yardstick(edges, here[:-1], here[-1], _floats(before, len(SHARES)))
-    new = Slowness(measure)
+    new, (asked, of_stable, *proof) = Slowness(measure), _counts(requests, 6)
+    seen = Slow(_counts(ours, len(SHARES)), _counts(theirs, len(SHARES)), asked, of_stable, Proof(*proof))
     return Slowness(
         measure=measure,
-        seen=Slow(_counts(ours, len(SHARES)), _counts(theirs, len(SHARES)), *_counts(requests, 3)),
+        seen=replace(seen, tolerated=_finite(allowed)),
         gains=bets.like(new.gains),
         swapped=bets.like(new.swapped),
         waiting=bets.like(new.waiting),

@@ -42,6 +42,8 @@ class Rules:
     """The terms at which stable is judged against itself while nothing rolls out; None where it is not."""
     frozen: Baseline | None = None
     """What stable predicted until it was promoted: the baseline of a candidate that carries none."""
+    alone: bool = False
+    """Whether stable serves without a candidate, and is held to its own baseline."""
     window: bool = False
     """Whether limits hold for each window of requests, instead of being tested."""
 

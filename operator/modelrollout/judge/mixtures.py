@@ -92,6 +92,17 @@ def split_gains(
     return gained
 
 
+def worse_gains(candidate_hits: Numbers, hits: Numbers, share: Numbers, tolerated: float) -> Array:
+    """The same for bets on ratios from 1.1 to 32 times a tolerated one (its logarithm), against up to that one.
+
+    The likelihood ratio of a bet above the tolerated ratio grows with the canary's hits, so its expectation is largest
+    at that ratio, where it is 1.
+    """
+    level = candidate_hits * tolerated - hits * np.log1p(share * math.expm1(tolerated))
+    gained: Array = split_gains(candidate_hits, hits, share, tolerated + WORSE) - level
+    return gained
+
+
 def most_gained(candidate_hits: int, hits: int, share: float) -> float:
     """The most that `split_gains` can be, whatever the ratio is, from 1 up.
 

@@ -17,14 +17,15 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from modelrollout.judge.arms import Arm, Compared, Comparison
 from modelrollout.judge.eprocesses import NO_SPLIT, Stratum
-from modelrollout.judge.evidence import Arm, Compared, Comparison, Evidence, fresh
+from modelrollout.judge.evidence import Evidence, fresh
 from modelrollout.judge.restarts import Restart
 from modelrollout.judge.tallies import Tally
 
 LONGEST = 4096
 """Characters that the status has room for."""
-_VERSION = "1"
+_VERSION = "2"
 _ROOM = LONGEST - len(_VERSION) - 1
 _LONGEST_JSON = 65_536
 _LARGEST = 2**63
@@ -91,7 +92,7 @@ def inflate(packed: str) -> bytes:
 
 
 def _arm_written(arm: Arm) -> dict[str, Any]:
-    rows = [(restart.index, *restart.at.row) for restart in arm.restarts]
+    rows = [(0,) * (1 + len(arm.total.row)), *((restart.index, *restart.at.row) for restart in arm.restarts)]
     rows.append((rows[-1][0], *arm.total.row))
     differences = [tuple(map(sub, new, old)) for old, new in pairwise(rows)]
     return {"rounds": differences, "pods": [(pod, *tally.row) for pod, tally in arm.pods]}
@@ -115,7 +116,7 @@ def _evidence(content: Any) -> Evidence:  # noqa: ANN401  # whatever JSON the te
 
 def _arm(content: Any, width: int) -> Arm:  # noqa: ANN401  # whatever JSON the text held
     differences = [_counts(row, width) for row in content["rounds"]]
-    beginning, *later, total = accumulate(differences, _sum, initial=(0,) * width)
+    beginning, *later, total = accumulate(differences, _sum)
     return Arm(
         total=Tally.of_row(total[1:]),
         restarts=tuple(Restart(index, Tally.of_row(row)) for index, *row in (beginning, *later)),

@@ -104,7 +104,7 @@ def _relative(trial: Trial, compare: Comparing, passes: Mapping[str, float]) -> 
         return
     log_e = passes["latency"] if "latency" in passes else slowness.short_of(bar, compare.negligible)
     if log_e is not None and log_e < bar:
-        yield Missing(slower, log_e, slowness.seen.candidate_requests)
+        yield Missing(slower, log_e, slowness.seen.proof.timed)
 
 
 def _shape(trial: Trial, compare: Comparing, alpha: float) -> Iterator[Missing]:

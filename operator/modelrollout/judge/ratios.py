@@ -78,8 +78,11 @@ class Ratio:
         """The smallest false-alarm probability at which this would have been an alarm, at any look so far."""
         return math.exp(-max(0.0, self.peak))
 
-    def plus(self, stratum: Stratum, dispersion: Dispersion | None = None) -> Self:
-        """After one more round. Where only one arm had requests, they are counted and compared with nothing."""
+    def plus(self, stratum: Stratum, dispersion: Dispersion | None = None, tolerated: float = 0.0) -> Self:
+        """After one more round. Where only one arm had requests, they are counted and compared with nothing.
+
+        What is bet on as worse begins above `tolerated`, the logarithm of a ratio that the rounds before this one fix.
+        """
         known = self.dispersion if dispersion is None else dispersion
         gains, waiting, peak = self.gains, self.waiting, self.peak
         share = share_of(stratum)
@@ -88,7 +91,10 @@ class Ratio:
         together = stratum.candidate_hits + stratum.stable_hits
         if together:  # in most rounds there are none
             grid, more = _grid(self.margins)
-            gains = gains + mixtures.split_gains(stratum.candidate_hits, together, share, grid, more) / known.factor
+            gained = mixtures.split_gains(stratum.candidate_hits, together, share, grid, more)
+            if tolerated:
+                gained[: mixtures.POINTS] = mixtures.worse_gains(stratum.candidate_hits, together, share, tolerated)
+            gains = gains + gained / known.factor
             # A mean is at most the largest: most rounds cannot be a new peak.
             if mixtures.highest(gains[: mixtures.POINTS]) > peak:
                 peak = max(peak, mixtures.log_sum(mixtures.WORSE_LOG_WEIGHTS + gains[: mixtures.POINTS]))
@@ -139,8 +145,8 @@ class Ratio:
         if not kept.size:
             return Interval(None, None, None)
         low, high, best = int(kept[0]), int(kept[-1]), int(gains.argmax())
-        return Interval(
-            ratio=math.exp(mixtures.EITHER_WAY[best]),
+        return Interval(  # the ends of the grid are no measurement: what is beyond them is not known
+            ratio=math.exp(mixtures.EITHER_WAY[best]) if 0 < best < len(gains) - 1 else None,
             low=math.exp(mixtures.EITHER_WAY[low]) if low else None,
             high=math.exp(mixtures.EITHER_WAY[high]) if high < len(gains) - 1 else None,
         )

@@ -60,6 +60,8 @@ class Arm(Line):
     latency: tuple[Count, ...] = ()
     predictions: Predicted | tuple[Count, ...] | None = None
     """Sums and counts, or counts per bucket alone."""
+    age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Seconds since a pod was first scraped; one without counts as old."""
     pods: dict[str, "Arm"] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -237,7 +239,9 @@ def _pods(arm: Arm, edges: tuple[float, ...]) -> ArmStratum:
     none = (0,) * (len(edges) + 1)
     timed = [one.latency or none for one in pods.values()]
     rows = upto(timed) if any(one.latency for one in pods.values()) else upto(())
-    return ArmStratum(tuple(pods), counts, edges, rows, tuple(_predictions(one.predictions) for one in pods.values()))
+    predictions = tuple(_predictions(one.predictions) for one in pods.values())
+    ages = tuple(math.inf if one.age_s is None else one.age_s for one in pods.values())
+    return ArmStratum(tuple(pods), counts, edges, rows, predictions, ages)
 
 
 def _predictions(seen: Predicted | tuple[int, ...] | None) -> Predictions:
@@ -251,10 +255,15 @@ def _predictions(seen: Predicted | tuple[int, ...] | None) -> Predictions:
 def _written(arm: ArmStratum, edges: tuple[float, ...]) -> dict[str, Any]:
     whole = together(arm, edges)
     rows = np.diff(arm.at(edges), axis=1, prepend=0).tolist() or [()] * len(arm.pods)
-    pods = zip(arm.pods, arm.counts, rows, arm.predictions, strict=True)
+    ages = arm.ages or (math.inf,) * len(arm.pods)
+    pods = zip(arm.pods, arm.counts, rows, arm.predictions, ages, strict=True)
     return _arm_written((whole.requests, whole.errors, whole.refusals), whole.latency, whole.predictions) | {
-        "pods": {name: _arm_written(counts, row, seen) for name, counts, row, seen in pods}
+        "pods": {name: _arm_written(counts, row, seen) | _aged(age) for name, counts, row, seen, age in pods}
     }
+
+
+def _aged(age: float) -> dict[str, float]:
+    return {"age_s": round(age, 3)} if math.isfinite(age) else {}
 
 
 def _arm_written(counts: tuple[int, int, int], latency: Sequence[int], seen: Predictions) -> dict[str, Any]:

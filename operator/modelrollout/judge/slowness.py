@@ -10,7 +10,6 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from operator import add, sub
 from typing import Self
 
@@ -29,6 +28,28 @@ NEGLIGIBLE_MS = 1.0
 """What pods of one model differ by on a busy node; within it no latency is compared."""
 _SLACK = 1e-4
 """Edges are written to six digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What shows that a canary is no slower, at stable's p95. Additive."""
+
+    intolerable: int = 0
+    """The canary's requests that were slower than is allowed."""
+    timed: int = 0
+    stable_slow: int = 0
+    """Stable's requests that were slower than its p95 before."""
+    stable_timed: int = 0
+
+    @property
+    def row(self) -> tuple[int, int, int, int]:
+        return (self.intolerable, self.timed, self.stable_slow, self.stable_timed)
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*map(add, self.row, other.row))
+
+
+NO_PROOF = Proof()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +75,18 @@ class Yardstick:
         at_least = bisect_left(self.edges_ms, NEGLIGIBLE_MS) >= self.at[P95]
         return 1 - SHARES[P95] if at_least else self.before[P95] / 2
 
+    def above(self, tolerated: float) -> list[int]:
+        """Where the canary's slow requests begin: edges `tolerated` above stable's (the logarithm of a ratio)."""
+        if not tolerated:
+            return list(self.at)
+        last, times = len(self.edges_ms) - 1, math.exp(tolerated) * (1 - _SLACK)
+        return [min(last, bisect_left(self.edges_ms, self.edges_ms[at] * times, lo=at)) for at in self.at]
+
+    def proof(self, candidate: Buckets, stable: Buckets) -> Proof:
+        """What shows that the canary is no slower, from requests up to each edge."""
+        timed, of_stable = int(candidate[-1]), int(stable[-1])
+        return Proof(timed - int(candidate[self.tolerated]), timed, of_stable - int(stable[self.at[P95]]), of_stable)
+
 
 def yardstick(edges_ms: tuple[float, ...], below: Sequence[int], tolerance: float) -> Yardstick | None:
     """The yardstick that stable's requests up to each edge give; None where they are too few to give one."""
@@ -78,11 +111,13 @@ class Slow:
     """The requests of one round, or of all rounds, at the yardstick. Additive."""
 
     candidate: tuple[int, ...] = (0,) * 5
+    """The canary's requests that were slower than what is tolerated at each edge."""
     stable: tuple[int, ...] = (0,) * 5
-    intolerable: int = 0
-    """The canary's requests that were slower than is tolerated at the p95."""
     candidate_requests: int = 0
     stable_requests: int = 0
+    proof: Proof = NO_PROOF
+    tolerated: float = 0.0
+    """Logarithm of the ratio that is tolerated, or was in the last round."""
 
     @property
     def hits(self) -> int:
@@ -93,9 +128,10 @@ class Slow:
         return type(self)(
             tuple(map(add, self.candidate, other.candidate)),
             tuple(map(add, self.stable, other.stable)),
-            self.intolerable + other.intolerable,
             self.candidate_requests + other.candidate_requests,
             self.stable_requests + other.stable_requests,
+            self.proof + other.proof,
+            other.tolerated,
         )
 
 
@@ -103,24 +139,24 @@ NONE_SLOW = Slow()
 _BETS = (len(SHARES), mixtures.POINTS)
 
 
-def slow_at(measure: Yardstick, candidate: Buckets, stable: Buckets) -> Slow:
-    """The slow requests, from requests up to each edge."""
-    here = _columns(measure.at, measure.tolerated)
-    *ours, tolerated, timed = candidate[here].tolist()
-    *theirs, _, of_stable = stable[here].tolist()
+def slow_at(measure: Yardstick, arms: tuple[Buckets, Buckets], proof: Proof, tolerated: float = 0.0) -> Slow:
+    """The slow requests of canary and stable, from requests up to each edge.
+
+    `tolerated` is the logarithm of the ratio above which the canary is slower.
+    """
+    candidate, stable = arms
+    if not candidate.size or not stable.size:
+        return Slow(proof=proof, tolerated=tolerated)
+    *ours, timed = candidate[[*measure.above(tolerated), -1]].tolist()
+    *theirs, of_stable = stable[[*measure.at, -1]].tolist()
     return Slow(
         candidate=tuple(timed - one for one in ours),
         stable=tuple(of_stable - one for one in theirs),
-        intolerable=timed - tolerated,
         candidate_requests=timed,
         stable_requests=of_stable,
+        proof=proof,
+        tolerated=tolerated,
     )
-
-
-@lru_cache(maxsize=256)
-def _columns(at: tuple[int, ...], tolerated: int) -> Buckets:
-    """Indices as numpy takes them at once."""
-    return np.array((*at, tolerated, -1))
 
 
 def slow_pods(measure: Yardstick, arm: ArmStratum) -> list[tuple[int, int]]:
@@ -152,7 +188,7 @@ class Slowness:
     def plus(self, slow: Slow, dispersion: Dispersion | None = None) -> Self:
         """After one more round. An arm without requests adds nothing."""
         known = self.dispersion if dispersion is None else dispersion
-        if not slow.candidate_requests or not slow.stable_requests:
+        if not slow.proof.timed or not slow.proof.stable_timed:
             return replace(self, dispersion=known)
         gained = self._gained(slow) / known.factor
         gains, peak = self.gains + gained[:-1], self.peak
@@ -205,8 +241,8 @@ class Slowness:
         return None if mixtures.is_half_at(bar, relative) else mixtures.short_of(bar, relative, self._alone(negligible))
 
     def _alone(self, negligible: float) -> mixtures.Array:
-        rate = max(negligible, self.measure.harmless)
-        return mixtures.bets_below(self.seen.intolerable, self.seen.candidate_requests, rate)
+        rate, proof = max(negligible, self.measure.harmless), self.seen.proof
+        return mixtures.bets_below(proof.intolerable, proof.timed, rate)
 
     def is_alarm(self, threshold: float) -> bool:
         """Whether the alarm is at the threshold; without a sum where no single bet is."""
@@ -223,22 +259,28 @@ class Slowness:
 
     def _gained(self, slow: Slow) -> mixtures.Array:
         """What a round adds to all bets: a row for each edge, then one with the arms swapped."""
-        seen, before = self.seen, self.measure.before
-        own, other = slow.candidate_requests, slow.stable_requests
-        edges = len(SHARES)
+        seen, before, shown, proof = self.seen, self.measure.before, self.seen.proof, slow.proof
+        edges, own, other = len(SHARES), slow.candidate_requests, slow.stable_requests
+        swapped = (proof.stable_slow, proof.stable_timed, proof.intolerable, proof.timed)
+        if not own or not other:  # the pods are too young to be slow
+            own, other, slow = 1, 1, NONE_SLOW
         numbers = np.array(
             (
-                (*map(add, seen.candidate, seen.stable), seen.intolerable + seen.stable[P95]),
+                (*map(add, seen.candidate, seen.stable), shown.intolerable + shown.stable_slow),
+                (*(seen.candidate_requests + seen.stable_requests,) * edges, shown.timed + shown.stable_timed),
                 (*before, before[P95]),
-                (*slow.candidate, slow.stable[P95]),
-                (*(own,) * edges, other),
-                (*slow.stable, slow.intolerable),
-                (*(other,) * edges, own),
+                (*slow.candidate, swapped[0]),
+                (*(own,) * edges, swapped[1]),
+                (*slow.stable, swapped[2]),
+                (*(other,) * edges, swapped[3]),
             ),
             dtype=float,
         )
-        pooled = mixtures.pooled_share(numbers[0], seen.candidate_requests + seen.stable_requests, numbers[1])
-        return mixtures.tables_gains(numbers[2:], pooled)
+        pooled = mixtures.pooled_share(numbers[0], numbers[1], numbers[2])
+        gained = mixtures.tables_gains(numbers[3:], pooled)
+        if not slow.candidate_requests:
+            gained[:-1] = 0.0
+        return gained
 
 
 def _mean_of_edges(bets: mixtures.Array) -> float:

@@ -35,6 +35,8 @@ class ArmStratum:
     upto: Buckets = field(default_factory=lambda: _NO_ROWS)
     """Timed requests up to each edge: a row for each process, whose last number is all of them."""
     predictions: tuple[Predictions, ...] = ()
+    ages: tuple[float, ...] = ()
+    """Seconds since each was first scraped; none where nobody knows, and then all count as old."""
     sums: tuple[int, int, int] = field(init=False)
     """Requests, errors and refusals of all."""
 
@@ -143,3 +145,20 @@ def columns(own: Edges, edges_ms: Edges) -> tuple[int, ...]:
     """For each of the edges, and beyond the last one, the last of the own buckets that begins below it."""
     places = (0, *(bisect_right(edges_ms, begins) for begins in own))
     return tuple(bisect_right(places, bucket) - 1 for bucket in range(len(edges_ms) + 1))
+
+
+def logarithms(arm: ArmStratum) -> list[tuple[float, float, float]]:
+    """By process: the timed requests, the sum of the logarithms of what they took, and the sum of their squares."""
+    if not arm.upto.size or not arm.edges_ms:
+        return []
+    counts = np.diff(arm.upto, axis=1, prepend=0)
+    found: list[tuple[float, float, float]] = (counts @ _powers(arm.edges_ms)).tolist()
+    return found
+
+
+@lru_cache(maxsize=64)
+def _powers(edges_ms: Edges) -> NDArray[np.float64]:
+    """For each bucket 1, the logarithm of its middle, and its square."""
+    edges = np.maximum(np.array(edges_ms), 1e-6)
+    middles = np.log(np.sqrt(np.append(edges[:1], edges) * np.append(edges, edges[-1:])))
+    return np.stack((np.ones(len(middles)), middles, middles**2), axis=1)

@@ -18,8 +18,9 @@ from operator import attrgetter, sub
 from typing import Self
 
 from modelrollout.judge.alarms import limit_alarm
+from modelrollout.judge.arms import Arm
 from modelrollout.judge.eprocesses import Stratum
-from modelrollout.judge.evidence import Arm, Evidence
+from modelrollout.judge.evidence import Evidence
 from modelrollout.judge.limits import Rules
 from modelrollout.judge.marks import Mark, marks_of
 from modelrollout.judge.mixtures import highest, most_gained

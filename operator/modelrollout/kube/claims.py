@@ -3,16 +3,19 @@
 Two installations over the same rollouts would not corrupt them, since every write is a compare-and-swap, but they
 would pull them two ways for ever when their versions differ. All replicas of an installation have one claim. One over
 all namespaces also claims the cluster, and each namespace when it first sees a rollout there.
+
+Whoever may write Leases in a namespace can write its claim. So nothing in one is believed beyond its bounds: it is free
+when it was not renewed for ten minutes, whatever it says, and it concerns its own namespace only.
 """
 
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from modelrollout.kube.errors import AlreadyExists, Conflict, KubeError, NamespaceEnding, NotFound
-from modelrollout.kube.lease import Api
+from modelrollout.kube.lease import Api, duration_of, holder_of, micro_time, shown, spec_of
 from modelrollout.kube.resources import LEASES, Object
 
 CLAIM = "modelrollout-claim"
@@ -20,6 +23,11 @@ CLUSTER_CLAIM = "modelrollout-claim-cluster"
 CLUSTER_NAMESPACE = "kube-system"
 DURATION_SECONDS = 600.0
 RENEW_SECONDS = 200.0
+LOOK_SECONDS = 1.0
+"""Rollouts of a namespace that is somebody else's ask for its claim together."""
+EXPIRED = timedelta(seconds=DURATION_SECONDS + 60.0)
+"""A claim that was last renewed so long ago is free at first sight, by the wall clock: what a former installation has
+left keeps nobody waiting. The minute is for clocks that differ; a claim guards no write, each is a compare-and-swap."""
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +39,23 @@ class _Claim:
     holder: str
     record: object
     since: float
+    looked: float
 
 
 class Claims:
     """The claims of one installation, called `install` ("namespace/release")."""
 
-    def __init__(self, api: Api, install: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        api: Api,
+        install: str,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._api = api
         self._install = install
         self._clock = clock
+        self._now = now
         self._known: dict[str, _Claim] = {}
 
     async def other(self, namespace: str) -> str:
@@ -55,6 +71,8 @@ class Claims:
         age = self._clock() - known.since if known is not None else DURATION_SECONDS
         if known is not None and known.holder == self._install and age < RENEW_SECONDS:
             return ""
+        if known is not None and known.holder != self._install and self._clock() - known.looked < LOOK_SECONDS:
+            return shown(known.holder)
         try:
             return await self._ask(namespace)
         except NamespaceEnding:
@@ -76,38 +94,41 @@ class Claims:
         except NotFound:
             lease = None
         if lease is not None and not self._may_take(namespace, lease):
-            return self._known[namespace].holder
+            return shown(self._known[namespace].holder)
         try:
             written = await self._write(place, lease)
         except (Conflict, AlreadyExists, NotFound):
             written = await self._api.get(LEASES, *place)
         self._note(namespace, written, begun)
         holder = self._known[namespace].holder
-        return "" if holder == self._install else holder
+        return "" if holder == self._install else shown(holder)
 
     def _may_take(self, namespace: str, lease: Object) -> bool:
-        spec = lease.get("spec") or {}
-        if spec.get("holderIdentity") in {None, "", self._install}:
+        if holder_of(lease) in {"", self._install} or self._is_expired(lease):
             return True
-        known = self._known.get(namespace)
+        known, now = self._known.get(namespace), self._clock()
         if known is None or known.record != _record(lease):
-            self._note(namespace, lease, self._clock())
+            self._note(namespace, lease, now)
             return False
-        return self._clock() - known.since >= float(spec.get("leaseDurationSeconds") or DURATION_SECONDS)
+        known.looked = now
+        return now - known.since >= duration_of(lease, longest=DURATION_SECONDS)
+
+    def _is_expired(self, lease: Object) -> bool:
+        """Whether it was last renewed long ago, as it says itself; one that says nothing readable is waited for."""
+        renewed = _renewed(lease)
+        return renewed is not None and self._now() - renewed > EXPIRED
 
     def _note(self, namespace: str, lease: Object, at: float) -> None:
-        holder = str((lease.get("spec") or {}).get("holderIdentity") or "")
-        self._known[namespace] = _Claim(holder, _record(lease), at)
+        self._known[namespace] = _Claim(holder_of(lease), _record(lease), at, self._clock())
 
     async def _write(self, place: tuple[str, str], lease: Object | None) -> Object:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         spec = {
             "holderIdentity": self._install,
             "leaseDurationSeconds": round(DURATION_SECONDS),
-            "renewTime": now,
+            "renewTime": micro_time(self._now()),
         }
         if lease is not None:
-            return await self._api.replace(LEASES, lease | {"spec": (lease.get("spec") or {}) | spec})
+            return await self._api.replace(LEASES, lease | {"spec": spec})
         meta = {"namespace": place[0], "name": place[1]}
         made = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": meta, "spec": spec}
         return await self._api.create(LEASES, place[0], made)
@@ -119,7 +140,8 @@ def refused(namespace: str, other: str) -> str:
     whose = f"namespace {namespace} is" if namespace else "all namespaces are"
     return (
         f"{whose} looked after by the installation {other}, so this one leaves its rollouts alone; uninstall one of "
-        f"them, or give each its own watchNamespaces. If {other} is gone: "
+        f"them, or give each its own watchNamespaces. If {other} is gone, this one takes over "
+        f"{DURATION_SECONDS / 60:.0f} minutes after it was last renewed, or at once after: "
         f"kubectl --namespace {place} delete lease {lease}"
     )
 
@@ -129,5 +151,13 @@ def _place(namespace: str) -> tuple[str, str]:
 
 
 def _record(lease: Object) -> object:
-    spec = lease.get("spec") or {}
+    spec = spec_of(lease)
     return spec.get("holderIdentity"), spec.get("renewTime")
+
+
+def _renewed(lease: Object) -> datetime | None:
+    try:
+        renewed = datetime.fromisoformat(str(spec_of(lease).get("renewTime")))
+    except ValueError:
+        return None
+    return renewed if renewed.tzinfo is not None else None

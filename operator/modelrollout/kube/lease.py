@@ -21,6 +21,13 @@ from typing import Protocol
 
 from modelrollout.kube.errors import AlreadyExists, Conflict, KubeError, NotFound, NotLeading
 from modelrollout.kube.resources import LEASES, Object, Resource
+from modelrollout.printable import printable
+
+LONGEST_SECONDS = 60.0
+"""A Lease that did not change for so long is free, whatever it says of itself."""
+MOST_TRANSITIONS = 2**31 - 1
+"""The API server takes no larger number; the count begins anew after it."""
+HOLDER_LENGTH = 120
 
 log = logging.getLogger(__name__)
 
@@ -147,8 +154,8 @@ class Elector:
             except (KubeError, TimeoutError) as error:
                 log.debug("the Lease could not be read before a write: %s", error)
             else:
-                if _holder(found) != self._candidate.me:
-                    self._drop(f"{_holder(found) or 'somebody'} has taken it")
+                if holder_of(found) != self._candidate.me:
+                    self._drop(f"{shown(holder_of(found)) or 'somebody'} has taken it")
         if not self.leads:
             raise NotLeading(f"{self._candidate.me} does not hold Lease {self._candidate.name} and writes nothing")
 
@@ -168,7 +175,7 @@ class Elector:
         lease = self._held or await self._read()
         if lease is not None and not await self._is_free(lease):
             if self.leads:
-                self._drop(f"{_holder(lease)} has taken it")
+                self._drop(f"{shown(holder_of(lease))} has taken it")
             return False
         try:
             self._held = await self._write(lease)
@@ -181,7 +188,7 @@ class Elector:
     async def _try_again(self, begun: float) -> bool:
         """Somebody wrote it at the same time: whoever holds it now holds it."""
         lease = await self._read()
-        if lease is None or _holder(lease) != self._candidate.me:
+        if lease is None or holder_of(lease) != self._candidate.me:
             self._drop("somebody else has written it")
             return False
         self._held = await self._write(lease)
@@ -195,17 +202,16 @@ class Elector:
             return None
 
     async def _is_free(self, lease: Object) -> bool:
-        holder, spec = _holder(lease), lease.get("spec") or {}
+        holder, spec = holder_of(lease), spec_of(lease)
         if holder in {"", self._candidate.me}:
             return True
         record, now = (holder, spec.get("renewTime"), spec.get("leaseTransitions")), self._clock()
         if record != self._seen:
             self._seen, self._seen_at = record, now
         still = now - self._seen_at
-        duration = float(spec.get("leaseDurationSeconds") or self._timing.duration)
-        if still >= duration:
+        if still >= duration_of(lease, longest=LONGEST_SECONDS, usual=self._timing.duration):
             return True
-        self._say_waiting(holder, still)
+        self._say_waiting(shown(holder), still)
         return still >= self._timing.abandoned and not await self._has_pod(holder)
 
     def _say_waiting(self, holder: str, still: float) -> None:
@@ -220,17 +226,17 @@ class Elector:
 
     async def _write(self, lease: Object | None) -> Object:
         me, now = self._candidate, _now()
-        before = (lease or {}).get("spec") or {}
+        before = spec_of(lease or {})
         ours = before.get("holderIdentity") == me.me
         spec = {
             "holderIdentity": me.me,
             "leaseDurationSeconds": round(self._timing.duration) or 1,
             "renewTime": now,
-            "acquireTime": before.get("acquireTime", now) if ours else now,
-            "leaseTransitions": int(before.get("leaseTransitions") or 0) + (0 if ours else 1),
+            "acquireTime": before.get("acquireTime") or now if ours else now,
+            "leaseTransitions": _transitions(before) + (0 if ours else 1),
         }
         if lease is not None:
-            return await self._api.replace(LEASES, lease | {"spec": before | spec})
+            return await self._api.replace(LEASES, lease | {"spec": spec})
         meta = {"name": me.name, "namespace": me.namespace}
         made = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": meta, "spec": spec}
         return await self._api.create(LEASES, me.namespace, made)
@@ -278,10 +284,38 @@ class Alone:
 Turns = Elector | Alone
 
 
-def _holder(lease: Object) -> str:
-    return str((lease.get("spec") or {}).get("holderIdentity") or "")
+def spec_of(lease: Object) -> Object:
+    """What a Lease says; nothing where that is no object."""
+    spec = lease.get("spec")
+    return spec if isinstance(spec, dict) else {}
+
+
+def holder_of(lease: Object) -> str:
+    return str(spec_of(lease).get("holderIdentity") or "")
+
+
+def duration_of(lease: Object, *, longest: float, usual: float | None = None) -> float:
+    """Seconds without a change after which a Lease is free: what it says itself, within bounds."""
+    said = spec_of(lease).get("leaseDurationSeconds")
+    if not isinstance(said, int | float) or isinstance(said, bool) or not said > 0:
+        return usual or longest
+    return float(min(said, longest))
+
+
+def shown(holder: str) -> str:
+    """A holder's name for a message: whoever wrote the Lease chose it."""
+    return printable(holder[:HOLDER_LENGTH])[:HOLDER_LENGTH]
+
+
+def _transitions(spec: Object) -> int:
+    said = spec.get("leaseTransitions")
+    return said if isinstance(said, int) and 0 <= said < MOST_TRANSITIONS else 0
 
 
 def _now() -> str:
+    return micro_time(datetime.now(UTC))
+
+
+def micro_time(at: datetime) -> str:
     """A Lease's times are for people: MicroTime, with exactly six digits."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -6,7 +6,6 @@ times the CPU a call. No other module imports `kubernetes`. What an answer means
 """
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ import aiohttp
 import kubernetes.aio.client as sdk
 import kubernetes.aio.config as sdk_config
 
+from modelrollout.kube.encoding import encoded
 from modelrollout.kube.errors import Unavailable
 
 CONNECT_SECONDS = 5.0
@@ -94,7 +94,7 @@ class Transport:
             async with self._open().request(
                 call.method,
                 url,
-                data=None if call.body is None else json.dumps(call.body),
+                data=None if call.body is None else encoded(call.body),
                 headers=await self._headers(call.content_type),
                 timeout=patience,
                 allow_redirects=False,

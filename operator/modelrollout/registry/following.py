@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from modelrollout.core.facts import BLOCKED, UNAVAILABLE, AliasSeen, RegistryTrouble
+from modelrollout.printable import said
 
 EVERY_SECONDS = 30.0
 FIRST_RETRY_SECONDS = 2.0
@@ -141,7 +142,7 @@ class Following(Generic[Asked]):
     def _learn(self, question: Asked, answer: Found | RegistryTrouble) -> None:
         before = self._seen[question]
         if isinstance(answer, RegistryTrouble):
-            after = replace(before, trouble=answer)
+            after = replace(before, trouble=replace(answer, message=said(answer.message)))
         else:
             after = replace(question.unanswered(), version=answer.version, sha256=answer.sha256)
         if after == before:

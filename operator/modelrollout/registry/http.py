@@ -116,7 +116,7 @@ def _read(registry: Declared, model: Registered, status: int, body: bytes | None
     if status == 200:  # noqa: PLR2004  # HTTP's word for yes
         found = _found(model, answer.get("model_version"))
         return found or _unavailable(registry, "answers something that is no version of the model")
-    if answer.get("error_code") in _UNKNOWN:
+    if str(answer.get("error_code")) in _UNKNOWN:
         message = f'the registry "{registry.name}" has no alias "{model.alias}" of a model "{model.model}"'
         return RegistryTrouble(NOT_FOUND, message)
     return _unavailable(registry, f"answers {status}")

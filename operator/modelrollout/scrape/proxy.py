@@ -9,7 +9,9 @@ from modelrollout.judge.samples import Sample
 from modelrollout.kube.client import Kube
 from modelrollout.kube.errors import KubeError
 from modelrollout.kube.transport import Call
-from modelrollout.scrape.answer import BODY_LIMIT, read
+from modelrollout.ledger import Failure
+from modelrollout.printable import said
+from modelrollout.scrape.answer import BODY_LIMIT, OK, Reader, unlike
 from modelrollout.scrape.target import Target
 
 
@@ -18,20 +20,21 @@ class ProxyScraper:
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
+        self._reader = Reader()
 
-    async def scrape(self, target: Target, seconds: float) -> Sample | str:
+    async def scrape(self, target: Target, seconds: float) -> Sample | Failure:
         """A sample of the pod, or why there is none."""
         call = Call("GET", "", timeout=seconds + 1, limit=BODY_LIMIT)
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._kube.through_pod(target.namespace, f"{target.name}:{target.port}", "/health", call)
+                if answer.status != OK:
+                    return unlike(f"status {answer.status}")
+                return await self._reader.read(answer.body, target)
         except TimeoutError:
-            return f"no answer within {seconds:g} s"
+            return Failure(f"no answer within {seconds:g} s")
         except KubeError as error:
-            return str(error)
-        if answer.status != 200:  # noqa: PLR2004  # HTTP's word for yes
-            return f"answered {answer.status}"
-        return read(answer.body, target)
+            return Failure(said(str(error)))
 
     async def close(self) -> None:
         """The connection belongs to the client."""

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 
 from modelrollout.core.decision import Watch
-from modelrollout.ledger import Look, Looks
+from modelrollout.ledger import Failure, Look, Looks
 from modelrollout.scrape.cadence import Cadence
+from modelrollout.scrape.slots import Slots
 from modelrollout.scrape.target import Scrape, Target
 
 LONGEST_SECONDS = 3.0
@@ -39,7 +40,7 @@ class Scraper:
         self._cadence = Cadence()
         self._watches: dict[str, Watch] = {}
         self._rounds: dict[str, asyncio.Task[None]] = {}
-        self._slots = asyncio.Semaphore(MOST_IN_FLIGHT)
+        self._slots = Slots(MOST_IN_FLIGHT)
         self._told = asyncio.Event()
 
     @property
@@ -101,20 +102,18 @@ class Scraper:
         at = self._clock()
         pods = self._targets(key, watch)
         seconds = min(watch.interval.total_seconds(), LONGEST_SECONDS)
-        looks = await asyncio.gather(*(self._look(pod, seconds) for pod in pods))
+        looks = await asyncio.gather(*(self._look(key, pod, seconds) for pod in pods))
         self._done(key, watch, Looks(at, tuple(looks)))
 
-    async def _look(self, pod: Target, seconds: float) -> Look:
+    async def _look(self, key: str, pod: Target, seconds: float) -> Look:
         try:
-            async with asyncio.timeout(seconds):
-                await self._slots.acquire()
+            async with self._slots.one(pod.namespace, key, seconds):
+                found = await self._scrape(pod, seconds)
         except TimeoutError:
             return Look(pod.uid, pod.revision, None, NEVER_SENT, sent=False)
-        try:
-            found = await self._scrape(pod, seconds)
-        finally:
-            self._slots.release()
-        if isinstance(found, str):
-            log.debug("%s/%s: %s", pod.namespace, pod.name, found)
-            return Look(pod.uid, pod.revision, None, found)
+        except Exception as error:
+            log.exception("%s/%s: scraping it broke", pod.namespace, pod.name)
+            return Look(pod.uid, pod.revision, None, f"could not be scraped: {type(error).__name__}")
+        if isinstance(found, Failure):
+            return Look(pod.uid, pod.revision, None, found.reason, heard=found.heard)
         return Look(pod.uid, pod.revision, found)

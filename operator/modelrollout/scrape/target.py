@@ -7,6 +7,7 @@ from typing import Any
 from modelrollout import names
 from modelrollout.core.decision import Watch
 from modelrollout.judge.samples import Sample
+from modelrollout.ledger import Failure
 from modelrollout.observe import has_started
 
 
@@ -22,7 +23,7 @@ class Target:
     port: int = names.HEALTH_PORT
 
 
-Scrape = Callable[[Target, float], Awaitable[Sample | str]]
+Scrape = Callable[[Target, float], Awaitable[Sample | Failure]]
 """Ask one pod, for at most so many seconds: a sample, or the reason why there is none. Never raises."""
 
 

@@ -18,6 +18,7 @@ from modelrollout.api.spec import Health
 from modelrollout.core.decision import Decision, Watch
 from modelrollout.core.facts import AliasSeen, Rollout, Seen
 from modelrollout.events import Teller
+from modelrollout.fights import Fights
 from modelrollout.judge import Rules
 from modelrollout.kube.errors import Conflict, KubeError, NamespaceEnding, NotFound, PermanentError
 from modelrollout.kube.resources import (
@@ -34,12 +35,16 @@ from modelrollout.kube.resources import (
 )
 from modelrollout.kube.store import Store
 from modelrollout.kube.writer import Api, Gate, NameTaken, Writer
-from modelrollout.ledger import Ledger, Looks, after, caught_up, ends_early, goes_on, judged, resumed, rules_of, under
+from modelrollout.ledger import Ledger, Looks, ends_early, goes_on, judged, resumed, rules_of, under
+from modelrollout.printable import said
 from modelrollout.rollouts import Held, Rollouts, key_of
+from modelrollout.shell import rounds
 from modelrollout.shell.queue import UrgentFailure
 
 TAKEN_FOR = timedelta(seconds=30)
 """How long an object of our name is believed to be somebody else's before it is tried again."""
+FIGHT_AGAIN = timedelta(seconds=60)
+"""When a field that did not stay as it was written is looked at again."""
 REREAD_SECONDS = 1.0
 OUTDATED_AGAIN = timedelta(seconds=5)
 ENDING_AGAIN = timedelta(seconds=5)
@@ -108,6 +113,10 @@ class Parts:
     clock: Callable[[], float] = time.monotonic
 
 
+Named = tuple[str, str]
+"""Kind and name of an object."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """An object of one of our names that is somebody else's, and until when that is believed."""
@@ -133,8 +142,9 @@ class Loop:
         self._ledgers: dict[str, Ledger] = {}
         self._watches: dict[str, Watch] = {}
         self._asked: dict[str, Asked] = {}
-        self._taken: dict[str, Taken] = {}
+        self._taken: dict[str, dict[Named, Taken]] = {}
         self._refused: dict[str, str] = {}
+        self._fights: dict[str, Fights] = {}
 
     async def turn(self, key: str) -> timedelta | None:
         """Bring one rollout nearer to what it asks for; gives when to look again although nothing changes."""
@@ -142,8 +152,9 @@ class Loop:
         if held is None or held.is_ending:
             self._drop(key)
             return None
-        await self._look_whose(held)
         decision = self._decided(held)
+        if not decision.urgent and await self._looked_whose(held):
+            decision = self._decided(held)
         try:
             return await self._go(held, decision)
         except Conflict:
@@ -169,7 +180,7 @@ class Loop:
         if held is None or held.rollout.spec is None or present is None or present.epoch != watch.epoch:
             return None
         asked = self._rules(key, held.rollout.spec.health, present)
-        ledger = self._ledgers[key] = after(self._ledgers[key], looks, present, asked)
+        ledger = self._ledgers[key] = rounds.taken(key, self._ledgers[key], looks, present, asked)
         self._parts.noted(key, present, ledger)
         return ledger
 
@@ -182,17 +193,25 @@ class Loop:
         self._watch(held, decision)
         self._parts.teller.tell(held.rollout, decision.notes)
         self._parts.shown(held, decision)
+        fights = self._fights.setdefault(held.rollout.key, Fights(self._parts.clock))
+        lost = fights.lost()
         try:
-            await apply.act(Scene(held.rollout, self._writer(decision)), decision)
-        except NameTaken as error:
-            return self._name_taken(held, error)
+            undone = await apply.act(Scene(held.rollout, self._writer(decision), fights), decision)
         except NamespaceEnding:
             return ENDING_AGAIN
-        except PermanentError as error:
-            return self._refused_by_api(held, decision, error)
+        for error in undone.taken:
+            self._name_taken(held, error)
+        if undone.refused is not None:
+            return self._refused_by_api(held, decision, undone.refused)
+        if undone.taken:
+            return timedelta(0)
         if self._refused.pop(held.rollout.key, ""):
             return timedelta(0)
-        if held.rollout.key in self._taken:
+        if len(fights.lost()) > len(lost):
+            return timedelta(0)
+        if lost:
+            return min(decision.again or FIGHT_AGAIN, FIGHT_AGAIN)
+        if self._taken.get(held.rollout.key):
             return min(decision.again or TAKEN_FOR, TAKEN_FOR)
         return decision.again
 
@@ -252,7 +271,7 @@ class Loop:
         return self._parts.decide(held.rollout, seen, glance.now)
 
     def _around(self, key: str, alias: AliasSeen | None) -> observe.Around:
-        stores, taken = self._parts.stores, self._taken.get(key)
+        stores, taken = self._parts.stores, self._taken.get(key, {})
         return observe.Around(
             deployments=stores[DEPLOYMENTS].of(key),
             services=stores[SERVICES].of(key),
@@ -260,7 +279,8 @@ class Loop:
             revisions=stores[CONTROLLER_REVISIONS].of(key),
             budgets=stores[DISRUPTION_BUDGETS].of(key),
             autoscalers=stores[AUTOSCALERS].of(key),
-            taken=taken.obj if taken is not None else None,
+            taken=tuple(one.obj for one in taken.values()),
+            fights=self._fights[key].lost() if key in self._fights else (),
             refused=self._refused.get(key, ""),
             registries=self._parts.registries.urls,
             alias=alias,
@@ -290,16 +310,15 @@ class Loop:
 
     def _caught_up(self, key: str, ledger: Ledger) -> Ledger:
         """With what waits judged, and noted, before its epoch or its rules end."""
-        known, watch = caught_up(ledger), self._watches.get(key)
+        known, watch = rounds.settled(key, ledger), self._watches.get(key)
         if known is not ledger and watch is not None:
             self._parts.noted(key, watch, known)
         return known
 
-    def _name_taken(self, held: Held, error: NameTaken) -> timedelta:
-        """Remember whose it is, and look at once, so that the status says it."""
+    def _name_taken(self, held: Held, error: NameTaken) -> None:
+        """Remember whose it is, so that the next look says it in the status."""
         log.warning("%s: %s", held.rollout.key, error)
         self._remember_taken(held, error.obj)
-        return timedelta(0)
 
     def _refused_by_api(self, held: Held, decision: Decision, error: PermanentError) -> timedelta:
         """Remember the refusal and look at once, so that the status says it; known already, it is tried again later.
@@ -308,30 +327,44 @@ class Loop:
             PermanentError: the status says so already, or traffic has to move first.
 
         """
-        known = self._refused.get(held.rollout.key)
-        if decision.urgent or known == str(error):
+        known, why = self._refused.get(held.rollout.key), said(str(error))
+        if decision.urgent or known == why:
             raise error
-        self._refused[held.rollout.key] = str(error)
+        self._refused[held.rollout.key] = why
         return timedelta(0)
 
     def _remember_taken(self, held: Held, obj: Object) -> None:
-        self._taken[held.rollout.key] = Taken(obj, self._parts.clock() + TAKEN_FOR.total_seconds())
+        named = (str(obj.get("kind", "")), str(obj["metadata"]["name"]))
+        until = self._parts.clock() + TAKEN_FOR.total_seconds()
+        self._taken.setdefault(held.rollout.key, {})[named] = Taken(obj, until)
 
-    async def _look_whose(self, held: Held) -> None:
-        """Ask again, now and then, whose an object of our name is. The store never has those without our labels."""
-        taken = self._taken.get(held.rollout.key)
-        if taken is None or self._parts.clock() < taken.until:
-            return
-        resource = next(one for one in CHILDREN if one.kind == taken.obj.get("kind"))
+    async def _looked_whose(self, held: Held) -> bool:
+        """Ask again, now and then, whose an object of our name is; gives whether one is nobody else's any more.
+
+        The store never has those without our labels.
+        """
+        known = self._taken.get(held.rollout.key, {})
+        due = [taken.obj for taken in known.values() if self._parts.clock() >= taken.until]
+        before = len(known)
+        for obj in due:
+            await self._look_again(held, obj)
+        return len(known) < before
+
+    async def _look_again(self, held: Held, known: Object) -> None:
+        """Nobody waits for an answer that does not come: what was known is believed a while longer."""
+        kind, name = str(known["kind"]), str(known["metadata"]["name"])
+        resource = next(one for one in CHILDREN if one.kind == kind)
+        found: Object | None = known
         try:
-            obj = await self._parts.api.get(resource, held.rollout.namespace, taken.obj["metadata"]["name"])
+            found = {"kind": kind} | await self._parts.api.get(resource, held.rollout.namespace, name)
         except NotFound:
-            del self._taken[held.rollout.key]
-            return
-        if observe.is_ours(held.rollout, obj):
-            del self._taken[held.rollout.key]
-            return
-        self._remember_taken(held, {"kind": resource.kind} | obj)
+            found = None
+        except KubeError as error:
+            log.warning("%s: whose %s %s is cannot be asked: %s", held.rollout.key, kind, name, error)
+        if found is None or observe.is_ours(held.rollout, found):
+            self._taken[held.rollout.key].pop((kind, name))
+        else:
+            self._remember_taken(held, found)
 
     def _drop(self, key: str) -> None:
         self._ledgers.pop(key, None)
@@ -339,6 +372,7 @@ class Loop:
         self._asked.pop(key, None)
         self._taken.pop(key, None)
         self._refused.pop(key, None)
+        self._fights.pop(key, None)
         self._parts.registries.drop(key)
         self._parts.watched(key, None)
 

@@ -17,6 +17,7 @@ from typing import Any
 from modelrollout import names
 from modelrollout.core.decide import decide
 from modelrollout.core.decision import Decision, Watch
+from modelrollout.core.facts import Exposure
 from modelrollout.events import Teller
 from modelrollout.kube.claims import Claims, refused
 from modelrollout.kube.client import Kube, Page
@@ -57,6 +58,8 @@ OUTDATED_SECONDS = 60.0
 STALLED_SECONDS = 180.0
 RENEWED_SECONDS = 10.0
 REFUSED_SECONDS = 10.0
+MOST_REFUSALS = 3
+"""What /readyz names; the log has all."""
 CLAIMED_SECONDS = 60.0
 """Until a namespace that another installation looks after is looked at again."""
 TELLING_SECONDS = 0.3
@@ -93,11 +96,11 @@ class Machine:
         self._server: Server | None = None
         self.turns = turns(settings, outside.kube, outside.clock)
         self._kube = outside.kube.fenced(self.turns.confirm)
-        self._claims = Claims(outside.kube, settings.lease, outside.clock)
+        self._claims = Claims(outside.kube, settings.lease, outside.clock, outside.now)
         self._left_alone: set[str] = set()
         self.health = Health(outside.clock)
         self.health.stalled = self._stalled
-        self.rollouts = Rollouts()
+        self.rollouts = Rollouts(Exposure(settings.service_types, settings.service_annotations))
         self.queue = Queue(self._turn)
         self._stores = outside.kept(self.queue.add)
         scopes = [
@@ -325,21 +328,28 @@ class Machine:
             await self._term()
 
     async def _until_unclaimed(self) -> None:
-        """Claim what the settings name. Where another installation has, wait for it to go, not ready, and say whom."""
-        while refusal := await self._refusal():
-            self.health.waits_for = refusal
-            log.error("%s", refusal)
+        """Claim what the settings name. Where all of it is another installation's, wait, not ready, and say whose.
+
+        Where only some namespaces are, the others are looked after; those are looked at again with their rollouts.
+        """
+        while refusals := await self._refusals():
+            for refusal in refusals:
+                log.error("%s", refusal)
+            if len(refusals) < len(self._settings.scopes):
+                return
+            self.health.waits_for = "; ".join(refusals[:MOST_REFUSALS])
             await asyncio.sleep(REFUSED_SECONDS)
 
-    async def _refusal(self) -> str:
-        for namespace in self._settings.scopes:
-            try:
-                other = await self._claims.other(namespace)
-            except KubeError as error:
-                return f"a claim that could not be looked at: {error}"
-            if other:
-                return refused(namespace, other)
-        return ""
+    async def _refusals(self) -> list[str]:
+        found = [await self._refusal(namespace) for namespace in self._settings.scopes]
+        return [refusal for refusal in found if refusal]
+
+    async def _refusal(self, namespace: str) -> str:
+        try:
+            other = await self._claims.other(namespace)
+        except KubeError as error:
+            return f"the claim on {namespace or 'all namespaces'} could not be looked at: {error}"
+        return refused(namespace, other) if other else ""
 
     async def _keep_claims(self) -> None:
         """A claim that is not renewed for ten minutes is anybody's."""

@@ -6,6 +6,7 @@ second late, as they do in a real cluster, so a pod gets a few requests after it
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from modelrollout import names
 from modelrollout.core.facts import DeploymentSeen, RevisionSource
@@ -21,6 +22,7 @@ class Deployment:
     replicas: int
     groups: frozenset[str]
     mark: str = ""
+    stable_since: datetime | None = None
 
     @property
     def revision(self) -> str:
@@ -42,6 +44,10 @@ class Load:
     by_revision: dict[str, int] = field(default_factory=dict)
 
 
+NODES = ("node-a", "node-b")
+SERVICE, TAMPERED = "the Service", "has something else in place of ours"
+
+
 @dataclass(slots=True)
 class Cluster:
     """Everything that is not the operator."""
@@ -59,7 +65,23 @@ class Cluster:
     preview: names.Labels | None = None
     budget: names.Labels | None = None
     sources: list[RevisionSource] = field(default_factory=list)
+    scaled: bool = False
+    """Whether there is an autoscaler."""
+    shrinks: bool = True
+    """Whether it may ask for fewer pods."""
+    tampered: set[str] = field(default_factory=set)
+    """Revisions whose Deployment somebody has edited; SERVICE for the Service's port."""
+    to_evict: int = 0
+    """Pods behind the Service that somebody goes on to evict, one a second, as the budget allows."""
+    cordoned: str = ""
+    """The node that is being drained."""
     taken: str = ""
+    proven: dict[str, datetime] = field(default_factory=dict)
+    """Since when the revisions that are remembered were stable last."""
+    orphans: set[tuple[str, str]] = field(default_factory=set)
+    """Kind and name of objects that have lost their owner."""
+    foreign: set[tuple[str, str]] = field(default_factory=set)
+    """Kind and name of objects that somebody else has made under names of the rollout's."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Versions by alias; the registry knows any other alias as version 1."""
     registry_away: bool = False
@@ -102,6 +124,7 @@ class Cluster:
         for deployment in self.deployments.values():
             self._follow(deployment)
         self._end_orphans()
+        self._disrupt()
         self._schedule()
         endpoints = tuple(self.selected(self.service))
         self.left |= {pod.uid: self.now for pod in self.endpoints if pod not in endpoints}
@@ -159,13 +182,49 @@ class Cluster:
         labels |= {names.group_label(group): names.GROUP_LABEL_VALUE for group in deployment.groups}
         name = f"{names.deployment(self.rollout, revision)}-{self.made}"
         self.pods.append(
-            Pod(name, str(self.made), revision, deployment.source.version, labels, deployment.mark, since=self.now)
+            Pod(
+                name,
+                str(self.made),
+                revision,
+                deployment.source.version,
+                labels,
+                deployment.mark,
+                since=self.now,
+                node=self._node(),
+            )
         )
 
     def _end_orphans(self) -> None:
         for pod in self.pods:
             if pod.revision not in self.deployments and not pod.ending:
                 pod.ends = self.now + GRACE
+
+    def _disrupt(self) -> None:
+        """Ask for evictions as `kubectl drain` does: what the budget refuses is asked for again."""
+        if self.to_evict and any(self._evict(pod) for pod in self.endpoints if not pod.ending):
+            self.to_evict -= 1
+        for pod in self.pods:
+            if pod.node == self.cordoned and not pod.ending:
+                self._evict(pod)
+
+    def _evict(self, pod: Pod) -> bool:
+        allowed = not pod.ready or self._may_spare(pod)
+        if allowed:
+            pod.ends = self.now + GRACE
+        return allowed
+
+    def _may_spare(self, pod: Pod) -> bool:
+        """The budget's arithmetic: pods that its controllers should have, less one, have to stay healthy."""
+        if self.budget is None or not pod.matches(self.budget):
+            return True
+        guarded = [one for one in self.pods if one.matches(self.budget) and not one.ending]
+        owners = {one.revision for one in guarded} & self.deployments.keys()
+        expected = sum(self.deployments[revision].replicas for revision in owners)
+        return sum(one.ready for one in guarded) > expected - 1
+
+    def _node(self) -> str:
+        free = [node for node in NODES if node != self.cordoned]
+        return free[self.made % len(free)]
 
     def _schedule(self) -> None:
         placed = sum(1 for pod in self.pods if pod.state is not State.UNSCHEDULED)
@@ -188,6 +247,8 @@ class Cluster:
                 groups=one.groups,
                 source=one.source,
                 restarted=one.mark,
+                drifted=TAMPERED if revision in self.tampered else "",
+                stable_since=one.stable_since,
             )
             for revision, one in self.deployments.items()
         )

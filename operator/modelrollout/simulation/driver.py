@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 
-from modelrollout import registered
+from modelrollout import names, registered
 from modelrollout.core.decide import decide
 from modelrollout.core.decision import Decision, Route, Watch
-from modelrollout.core.facts import UNAVAILABLE, AliasSeen, PodSeen, RegistryTrouble, Seen, ServiceSeen
+from modelrollout.core.facts import UNAVAILABLE, AliasSeen, Foreign, Orphan, PodSeen, RegistryTrouble, Seen, ServiceSeen
 from modelrollout.ledger import Ledger, Look, Looks, after, caught_up, ends_early, judged, resumed, rules_of, under
+from modelrollout.simulation.cluster import SERVICE, TAMPERED
 from modelrollout.simulation.pods import Pod, State
 from modelrollout.simulation.resource import Stale, Unwritten
 from modelrollout.simulation.world import BEGINNING, Killed, World
@@ -115,7 +116,7 @@ class Driver:
 
     def _look(self, pod: Pod) -> Look:
         answers = pod.answers and pod.version not in self.world.cluster.blind
-        return Look(pod.uid, pod.revision, pod.sample() if answers else None, "" if answers else "timed out")
+        return Look(pod.uid, pod.revision, pod.sample() if answers else None, "" if answers else "no answer within 3 s")
 
     def see(self) -> Seen:
         """What the real operator would see of this world."""
@@ -125,10 +126,14 @@ class Driver:
             default_image=world.default_image,
             deployments=cluster.deployments_seen(),
             pods=tuple(self._pod(pod, ledger) for pod in cluster.pods if not pod.ending),
-            service=ServiceSeen(cluster.service, owned=not cluster.taken) if cluster.service is not None else None,
-            preview=ServiceSeen(cluster.preview) if cluster.preview is not None else None,
+            service=self._service(cluster.service, names.service(cluster.rollout)),
+            preview=self._service(cluster.preview, names.preview_service(cluster.rollout)),
             sources=tuple(cluster.sources),
-            taken=cluster.taken,
+            proven=dict(cluster.proven),
+            orphans=tuple(Orphan(*one) for one in sorted(cluster.orphans)),
+            taken=tuple(
+                Foreign(*one, f"{one[0]} {one[1]} belongs to somebody else") for one in sorted(cluster.foreign)
+            ),
             verdict=ledger.verdict,
             epoch=ledger.epoch,
             watched=ledger.watched,
@@ -141,6 +146,13 @@ class Driver:
             registries=self._registries(),
             alias=self._alias(),
         )
+
+    def _service(self, selector: names.Labels | None, name: str) -> ServiceSeen | None:
+        if selector is None:
+            return None
+        cluster = self.world.cluster
+        drifted = TAMPERED if SERVICE in cluster.tampered and name == names.service(cluster.rollout) else ""
+        return ServiceSeen(selector, owned=("Service", name) not in cluster.foreign, drifted=drifted)
 
     def _registries(self) -> dict[str, str]:
         """Whichever registry the spec names, somebody has declared it."""
@@ -174,7 +186,10 @@ class Driver:
             words=pod.words,
             failed_scrapes=scrapes.failed,
             scraped=scrapes.answered,
+            unanswered=scrapes.reason,
+            heard=scrapes.heard,
             waits=scrapes.waits,
+            node=pod.node,
             peak_bytes=scrapes.peak_bytes,
         )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from modelrollout import names
 from modelrollout.simulation.behaviours import Behaviour
+from modelrollout.simulation.cluster import NODES, SERVICE
 from modelrollout.simulation.driver import Driver
 from modelrollout.simulation.pods import Pod, State
 
@@ -117,6 +118,64 @@ class Evict:
 
 
 @dataclass(frozen=True, slots=True)
+class AskToEvict:
+    """Somebody evicts pods behind the Service by the Eviction API, one after the other, as the budget allows."""
+
+    count: int = 10
+
+    def happen(self, driver: Driver) -> None:
+        cluster = driver.world.cluster
+        cluster.lost = True
+        cluster.to_evict += self.count
+
+    def __str__(self) -> str:
+        return f"somebody evicts {self.count} pods"
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """One of the nodes is drained: no pod is started there any more, and those that run are evicted."""
+
+    node: str = NODES[0]
+
+    def happen(self, driver: Driver) -> None:
+        cluster = driver.world.cluster
+        cluster.lost = True
+        cluster.cordoned = self.node
+
+    def __str__(self) -> str:
+        return f"{self.node} is drained"
+
+
+@dataclass(frozen=True, slots=True)
+class EditByHand:
+    """Somebody edits the Service's port, or the image in the Deployment of what serves as stable."""
+
+    service: bool = False
+
+    def happen(self, driver: Driver) -> None:
+        stable = driver.world.resource.status.stable
+        if self.service or stable is not None:
+            driver.world.cluster.tampered.add(SERVICE if self.service or stable is None else stable.revision)
+
+    def __str__(self) -> str:
+        return f"somebody edits {'the Service' if self.service else 'stable'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Clients send so many requests a second from now on."""
+
+    rate: int
+
+    def happen(self, driver: Driver) -> None:
+        driver.world.cluster.load.rate = self.rate
+
+    def __str__(self) -> str:
+        return f"clients send {self.rate} requests a second"
+
+
+@dataclass(frozen=True, slots=True)
 class Sicken:
     """The newest pod of a version behaves otherwise than its model: a bad node."""
 
@@ -197,6 +256,26 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeNames:
+    """Somebody has objects of their own under names of the rollout's; or deletes them again."""
+
+    objects: frozenset[tuple[str, str]] = frozenset()
+    """By kind and name."""
+
+    def happen(self, driver: Driver) -> None:
+        cluster = driver.world.cluster
+        given_back = cluster.foreign - self.objects
+        cluster.foreign = set(self.objects)
+        if ("Service", names.service(cluster.rollout)) in given_back:
+            cluster.service = None
+            cluster.lost = True
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{kind} {name}" for kind, name in sorted(self.objects))
+        return f"somebody has objects of their own: {told}" if told else "somebody deletes their own objects again"
+
+
+@dataclass(frozen=True, slots=True)
 class Resize:
     """Somebody scales the Deployment of a version by hand."""
 
@@ -222,6 +301,29 @@ class EraseStatus:
 
     def __str__(self) -> str:
         return "the status is erased"
+
+
+@dataclass(frozen=True, slots=True)
+class Recreate:
+    """The resource is deleted with `--cascade=orphan`, or lost, and made again; perhaps without its Service."""
+
+    with_service: bool = True
+
+    def happen(self, driver: Driver) -> None:
+        cluster = driver.world.cluster
+        driver.world.resource.erase_status()
+        cluster.orphans = {("Deployment", names.deployment(cluster.rollout, one)) for one in cluster.deployments}
+        cluster.orphans |= {
+            ("ControllerRevision", names.deployment(cluster.rollout, one.revision)) for one in cluster.sources
+        }
+        if self.with_service:
+            cluster.orphans.add(("Service", names.service(cluster.rollout)))
+            return
+        cluster.service = None
+        cluster.lost = True
+
+    def __str__(self) -> str:
+        return f"the resource is made again among its orphans{'' if self.with_service else ', the Service is gone'}"
 
 
 @dataclass(frozen=True, slots=True)

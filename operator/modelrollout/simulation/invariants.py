@@ -10,7 +10,7 @@ from datetime import timedelta
 from modelrollout import names
 from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.api.status import ConditionStatus, ModelRolloutStatus, Outcome, Routing
-from modelrollout.core.decision import Action, Note, Route, Scale
+from modelrollout.core.decision import Action, EnsureService, Note, Route, Scale
 from modelrollout.core.plan import surge_of
 from modelrollout.core.words import LONGEST
 from modelrollout.simulation.cluster import Cluster
@@ -45,6 +45,8 @@ class Guard:
             self._routed(action, before, cluster, status)
         if isinstance(action, Scale):
             self._scaled(action, cluster, status)
+        if isinstance(action, EnsureService):
+            self._remember(cluster, _selected_revisions(cluster))
 
     def _routed(self, action: Route, before: int, cluster: Cluster, status: ModelRolloutStatus) -> None:
         after = self.ready(cluster)

@@ -1,5 +1,6 @@
 """One pod's life: it waits for room, loads, serves, crashes, is restarted, and ends."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -9,7 +10,8 @@ from modelrollout.judge import Baseline, Latency, Sample
 from modelrollout.simulation.behaviours import Behaviour
 from modelrollout.simulation.scores import Predicted, counters
 
-EDGES_MS = (50.0, 200.0, 500.0, 1000.0)
+EDGES_MS = tuple(sorted({*(float(f"{5 * 1.1**i:.6g}") for i in range(60)), 50.0, 200.0, 500.0, 1000.0}))
+"""The serving image's, from 5 ms to 1.4 s."""
 GRACE = 3
 """Seconds between a pod's deletion and its end; it still answers in them."""
 LIVENESS = 30
@@ -61,8 +63,11 @@ class Pod:
     restarts: int = 0
     trouble: PodTrouble | None = None
     words: str = ""
+    node: str = ""
     ends: int | None = None
     """When a pod that is being deleted is gone."""
+    answered: int = 0
+    """Requests that it was ever sent, over restarts."""
     waits: int = 0
     """Seconds for which its oldest request has been under way."""
     counters: Counters = field(default_factory=Counters)
@@ -175,6 +180,7 @@ class Pod:
     def answer(self, requests: int, behaviour: Behaviour) -> int:
         """Take so many requests; gives how many were not answered well."""
         counted = self.counters
+        self.answered += requests
         if self.state is not State.RUNNING:
             return requests
         failed = _crossed(counted.requests, requests, behaviour.errors)
@@ -193,4 +199,4 @@ def _crossed(before: int, more: int, share: float) -> int:
 
 
 def _bucket(latency_ms: float) -> int:
-    return next((index for index, edge in enumerate(EDGES_MS) if latency_ms <= edge), len(EDGES_MS))
+    return bisect_left(EDGES_MS, latency_ms)

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from modelrollout.simulation.autoscaler import Autoscaler
 from modelrollout.simulation.cluster import Cluster, Load
 from modelrollout.simulation.driver import Driver
 from modelrollout.simulation.invariants import Guard
@@ -22,6 +23,7 @@ class Run:
     scenario: Scenario
     driver: Driver
     waiting: list[Moment]
+    autoscaler: Autoscaler | None = None
     met_at: int | None = None
 
     @property
@@ -40,6 +42,8 @@ class Run:
         """One second of everybody."""
         self.world.cluster.step()
         self._happen()
+        if self.autoscaler is not None:
+            self.autoscaler.step(self.world)
         self.driver.step()
         self.world.guard.ticked(self.world.cluster, self.world.resource.status)
 
@@ -73,11 +77,18 @@ def begin(scenario: Scenario, kill_after: Collection[int] = ()) -> Run:
         scenario.rollout,
         behaviours=dict(scenario.models),
         room=scenario.room,
+        scaled=scenario.scaled_to is not None,
         load=Load(scenario.rate, scenario.rate, scenario.linger),
     )
     guard = Guard(spec=resource.parsed, steady=scenario.steady, by_hand=scenario.by_hand)
     world = World(cluster, resource, DEFAULT_IMAGE, guard, frozenset(kill_after))
-    return Run(scenario, Driver(world), list(scenario.moments))
+    per_pod = scenario.scaled_to
+    return Run(
+        scenario,
+        Driver(world),
+        list(scenario.moments),
+        Autoscaler(per_pod) if per_pod is not None else None,
+    )
 
 
 def run(scenario: Scenario, kill_after: Collection[int] = ()) -> Run:

@@ -67,6 +67,8 @@ class Scenario:
     """By version; those that are left out are good."""
     rate: int = 20
     """Requests a second."""
+    scaled_to: float | None = None
+    """Requests a second that an autoscaler gives each pod; None where there is none."""
     linger: int = 0
     """Seconds for which keep-alive clients stay on pods that have left."""
     room: int | None = None

@@ -44,6 +44,7 @@ class World:
     """Numbers of writes, from 1, after which the operator is killed."""
     writes: int = 0
     wrote_at: int = 0
+    """When there was a write or a happening last: what follows takes its time."""
     entries: list[Entry] = field(default_factory=list)
 
     @property
@@ -92,6 +93,7 @@ class World:
         self.entries.append(Entry(self.now, "note", text, self.resource.status, note.warning))
 
     def happened(self, text: str) -> None:
+        self.wrote_at = self.now
         self.entries.append(Entry(self.now, "happening", text))
 
     @contextmanager

@@ -6,12 +6,15 @@ from typing import Any
 
 from modelrollout.core.decision import (
     Action,
+    Adopt,
     Create,
     EnsureAutoscaler,
     EnsureService,
     Forget,
+    Mend,
     Preview,
     Protect,
+    Prove,
     Regroup,
     Remember,
     ReplacePod,
@@ -20,7 +23,8 @@ from modelrollout.core.decision import (
     Scale,
 )
 from modelrollout.core.facts import RevisionSource
-from modelrollout.simulation.cluster import Cluster, Deployment
+from modelrollout.core.foreign import target
+from modelrollout.simulation.cluster import SERVICE, Cluster, Deployment
 from modelrollout.simulation.pods import GRACE
 from modelrollout.simulation.resource import Stale
 
@@ -30,8 +34,11 @@ def carry_out(action: Action, cluster: Cluster) -> bool:
 
     Raises:
         Stale: a compare-and-swap found something else than was expected.
+        AssertionError: it would write somebody else's object.
 
     """
+    if target(action, cluster.rollout) in cluster.foreign:
+        raise AssertionError(f"{action} would write somebody else's object")
     return _WAYS[type(action)](action, cluster)
 
 
@@ -47,7 +54,10 @@ def _route(action: Route, cluster: Cluster) -> bool:
 
 def _ensure_service(action: EnsureService, cluster: Cluster) -> bool:
     if cluster.service is not None:
-        return False
+        if not action.edited or SERVICE not in cluster.tampered:
+            return False
+        cluster.tampered.discard(SERVICE)
+        return True
     cluster.service = dict(action.selector)
     return True
 
@@ -105,6 +115,12 @@ def _regroup(action: Regroup, cluster: Cluster) -> bool:
     return True
 
 
+def _mend(action: Mend, cluster: Cluster) -> bool:
+    mended = action.revision in cluster.tampered
+    cluster.tampered.discard(action.revision)
+    return mended
+
+
 def _restart(action: Restart, cluster: Cluster) -> bool:
     deployment = cluster.deployments.get(action.revision)
     if deployment is None or deployment.mark == action.mark:
@@ -129,9 +145,27 @@ def _forget(action: Forget, cluster: Cluster) -> bool:
     return found
 
 
+def _adopt(action: Adopt, cluster: Cluster) -> bool:
+    one = (action.kind, action.name)
+    found = one in cluster.orphans
+    cluster.orphans.discard(one)
+    return found
+
+
+def _prove(action: Prove, cluster: Cluster) -> bool:
+    deployment = cluster.deployments.get(action.revision)
+    if any(source.revision == action.revision for source in cluster.sources):
+        cluster.proven[action.revision] = action.since
+    if deployment is None or deployment.stable_since == action.since:
+        return False
+    deployment.stable_since = action.since
+    return True
+
+
 def _ensure_autoscaler(action: EnsureAutoscaler, cluster: Cluster) -> bool:
-    del action, cluster
-    return False
+    changed = cluster.scaled and cluster.shrinks != action.shrinks
+    cluster.shrinks = action.shrinks
+    return changed
 
 
 _WAYS: dict[type[Any], Callable[[Any, Cluster], bool]] = {
@@ -143,8 +177,11 @@ _WAYS: dict[type[Any], Callable[[Any, Cluster], bool]] = {
     Create: _create,
     Scale: _scale,
     Regroup: _regroup,
+    Mend: _mend,
     Restart: _restart,
     ReplacePod: _replace_pod,
     Forget: _forget,
+    Adopt: _adopt,
+    Prove: _prove,
     EnsureAutoscaler: _ensure_autoscaler,
 }

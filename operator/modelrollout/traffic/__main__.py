@@ -16,6 +16,8 @@ from modelrollout.traffic.load import Load, Shape
 from modelrollout.traffic.rows import Row, Rows, row
 
 NEWS_SECONDS = 0.2
+GONE = 3
+"""Exit code where the target was gone."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -24,8 +26,12 @@ def main(words: Sequence[str]) -> int:
     if not rows:
         sys.stderr.write('no rows on standard input; write lines such as {"features": [1.0, 2.0]}\n')
         return 2
-    shape = Shape(asked.rate, asked.kept, asked.fresh_share, asked.timeout, asked.most)
-    asyncio.run(_run(Load(Target(asked.host, asked.port, asked.path), Rows(rows), shape)))
+    shape = Shape(asked.rate, asked.kept, asked.fresh_share, asked.timeout, asked.most, asked.gone_after)
+    load = Load(Target(asked.host, asked.port, asked.path), Rows(rows), shape)
+    asyncio.run(_run(load))
+    if load.gone:
+        sys.stderr.write(f"{load.gone}; no more requests are sent\n")
+        return GONE
     return 0
 
 
@@ -40,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fresh-share", type=float, default=usual.fresh_share, help="share on fresh connections")
     parser.add_argument("--timeout", type=float, default=usual.timeout, help="seconds until a request is given up")
     parser.add_argument("--most", type=int, default=usual.most, help="requests after which it ends")
+    parser.add_argument(
+        "--gone-after", type=float, default=usual.gone_after, help="seconds without a connection after which it ends"
+    )
     return parser
 
 

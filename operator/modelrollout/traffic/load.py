@@ -14,6 +14,8 @@ from modelrollout.traffic.connection import Connection, Target
 from modelrollout.traffic.records import Kind, Record
 from modelrollout.traffic.rows import Row, Rows
 
+FEWEST_MISSES = 5
+"""Connections in a row that could not be made, at least, before the target counts as gone."""
 MOST_FRESH = 256
 """Fresh connections at once; one more waits, and its request's time runs."""
 
@@ -32,6 +34,8 @@ class Shape:
     """Seconds from when a request was due until it is given up."""
     most: int = 1_000_000
     """Requests after which it ends by itself."""
+    gone_after: float = 120.0
+    """Seconds without any connection after which the target counts as gone; it ends then, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,13 @@ class Load:
         self.rows = rows
         self.shape = shape or Shape()
         self.records: list[Record] = []
+        self.gone = ""
+        """Why it ended by itself: a sentence where its target was gone."""
         self._waiting: asyncio.Queue[Due | None] = asyncio.Queue()
         self._fresh = asyncio.Semaphore(MOST_FRESH)
         self._stop = asyncio.Event()
+        self._misses = 0
+        self._missing_since = 0.0
         self._connections = 0
         self._epoch = time.time() - time.monotonic()
 
@@ -123,7 +131,12 @@ class Load:
             try:
                 lane.connection = await Connection.open(self.target)
             except OSError as error:
+                self._miss(str(error))
                 return Ending(Kind.NO_CONNECTION, words=str(error))
+            except asyncio.CancelledError:  # its time is up
+                self._miss("no answer")
+                raise
+            self._misses = 0
             lane.number = self._count_connection()
         return await attempt(lane.connection, request, due.row)
 
@@ -144,7 +157,19 @@ class Load:
         self._connections += 1
         return self._connections
 
+    def _miss(self, words: str) -> None:
+        """Stop where nobody has taken a connection for long: an address that is gone may become somebody else's."""
+        if self._misses == 0:
+            self._missing_since = self.now()
+        self._misses += 1
+        seconds = self.now() - self._missing_since
+        if self._misses >= FEWEST_MISSES and seconds >= self.shape.gone_after and not self.gone:
+            self.gone = f"{self.target.host}:{self.target.port} has taken no connection for {seconds:.0f} s ({words})"
+            self.stop()
+
     def _note(self, due: Due, ending: Ending, connection: int, *, fresh: bool) -> None:
+        if ending.status:  # kept connections may be answered while no new one can be made
+            self._misses = 0
         self.records.append(
             Record(
                 number=due.number,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +15,14 @@ from modelserver import bundles, libraries, sources
 from modelserver.clipped import Clipped
 from modelserver.failures import StartError
 from modelserver.golden import difference
+from modelserver.labels import UnservableError, classes_of, shape_of
 from modelserver.making import packing, recording
 from modelserver.making.inputs import Numbers, Sample, Unusable
 from modelserver.making.originals import Original
 from modelserver.manifest import MANIFEST, Column, Manifest, ModelFile, Prediction
-from modelserver.models import Artifact, Expected, Metadata, Model, Rows, Scores
+from modelserver.models import Artifact, Expected, Metadata, Model, Rows, Scores, is_regression
 from modelserver.outputs import Clip
-from modelserver.scores import NotFiniteError, Reader, check_finite
+from modelserver.scores import MissingAnswersError, NotFiniteError, Reader, check_count, check_finite
 from modelserver.settings import Settings
 from modelserver.warmup import warm_up
 
@@ -57,6 +59,7 @@ class Made:
     rows: int
     """Rows of the sample, all answered by the bundle as by the original."""
     trust: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Answered:
     columns: tuple[str, ...]
     rows: Numbers
     expected: Expected
+    told: Metadata
+    """What the answers look like."""
 
 
 def bundle(original: Original, sample: Sample, wanted: Wanted, out: Path) -> Made:
@@ -78,16 +83,22 @@ def bundle(original: Original, sample: Sample, wanted: Wanted, out: Path) -> Mad
     columns = _columns(original, sample, wanted)
     rows = sample.numbers(columns)
     tolerance = TOLERANCES[original.model.dtype] if wanted.tolerance is None else wanted.tolerance
-    expected = Expected(_answers(_clipped(original, wanted.clip), rows), tolerance)
-    prediction = _prediction(original, expected.scores, wanted, sample)
-    manifest = _manifest(original, Answered(columns, rows, expected), wanted, prediction)
+    scores = _answers(original.model, rows)
+    told = _told(scores, original.classes)
+    if wanted.clip != Clip():
+        if not is_regression(told):
+            raise Unusable("only a regression's predictions are clipped, and each of this model's is no single number")
+        scores = _answers(Clipped(original.model, wanted.clip), rows)
+    answered = Answered(columns, rows, Expected(scores, tolerance), told)
+    prediction = _prediction(answered, wanted, sample)
+    manifest = _manifest(original, answered, wanted, prediction)
     files = {MANIFEST: manifest.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"}
     with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=".bundle-") as folder:
         draft = Path(folder) / out.name
         packing.pack({**files, original.file: original.content}, draft)
-        _compare(draft, original, rows, expected)
+        _compare(draft, original, answered)
         shutil.move(draft, out)
-    return Made(out, manifest, packing.digest(out), len(rows), original.trust)
+    return Made(out, manifest, packing.digest(out), len(rows), original.trust, original.notes)
 
 
 def _columns(original: Original, sample: Sample, wanted: Wanted) -> tuple[str, ...]:
@@ -102,12 +113,11 @@ def _columns(original: Original, sample: Sample, wanted: Wanted) -> tuple[str, .
     return columns
 
 
-def _clipped(original: Original, clip: Clip) -> Model:
-    if clip == Clip():
-        return original.model
-    if original.classes:
-        raise Unusable("the model has classes: only a regression's predictions are clipped")
-    return Clipped(original.model, clip)
+def _told(scores: Scores, classes: Any) -> Metadata:  # noqa: ANN401 - as scikit-learn has them
+    try:
+        return Metadata(classes=classes_of(classes, scores.labels), answers=shape_of(scores, classes))
+    except UnservableError as error:
+        raise Unusable(str(error)) from error
 
 
 def _answers(model: Model, rows: Rows) -> Scores:
@@ -115,6 +125,8 @@ def _answers(model: Model, rows: Rows) -> Scores:
     most = model.rows_at_once or ROWS_TOGETHER
     try:
         parts = [model.predict(rows[at : at + most].astype(model.dtype)) for at in range(0, len(rows), most)]
+    except UnservableError as error:
+        raise Unusable(str(error)) from error
     except Exception as error:
         said = " ".join(str(error).split())[:300]
         raise Unusable(f"the model fails on the sample: {type(error).__name__}: {said}") from error
@@ -122,15 +134,16 @@ def _answers(model: Model, rows: Rows) -> Scores:
     shares = [row for part in parts for row in part.probabilities or ()]
     scores = Scores(labels, shares if parts[0].probabilities is not None else None)
     try:
+        check_count(scores, len(rows))
         check_finite(scores)
-    except NotFiniteError as error:
+    except (MissingAnswersError, NotFiniteError) as error:
         raise Unusable(str(error)) from error
     return scores
 
 
 def _manifest(original: Original, answered: Answered, wanted: Wanted, prediction: Prediction) -> Manifest:
     rows, scores = answered.rows, answered.expected.scores
-    values = Reader(Metadata(classes=original.classes)).values(scores)
+    values = Reader(answered.told).values(scores)
     # Labels that are words, of a model that does not list its classes, are no numbers to sort by.
     places = recording.spread_out(values or [0.0] * len(rows), wanted.golden_rows)
     return Manifest(
@@ -140,7 +153,7 @@ def _manifest(original: Original, answered: Answered, wanted: Wanted, prediction
         model=ModelFile(file=original.file, sha256=hashlib.sha256(original.content).hexdigest()),
         columns=tuple(_described(wanted.columns, answered)),
         golden=recording.golden(rows, answered.expected, places),
-        baseline=recording.baseline(values, original.classes) if values else None,
+        baseline=recording.baseline(values, answered.told.classes) if values else None,
         prediction=prediction,
         code=wanted.code,
         data=wanted.data,
@@ -156,24 +169,25 @@ def _described(promised: Mapping[str, Column], answered: Answered) -> list[Colum
     return found
 
 
-def _prediction(original: Original, scores: Scores, wanted: Wanted, sample: Sample) -> Prediction:
+def _prediction(answered: Answered, wanted: Wanted, sample: Sample) -> Prediction:
     low = wanted.clip.low if wanted.clip.low > -inf else None
     high = wanted.clip.high if wanted.clip.high < inf else None
     if wanted.level is None:
         return Prediction(min=low, max=high)
-    if original.classes:
-        raise Unusable("the model has classes: only a regression has intervals")
+    if not is_regression(answered.told):
+        raise Unusable("only a regression has intervals, and each of this model's answers is no single number")
     if wanted.target is None:
         raise Unusable("--interval needs --target, the column of the sample with the true values")
     truth = sample.numbers([wanted.target])[:, 0]
-    return Prediction(min=low, max=high, interval=recording.interval(truth, scores.labels, wanted.level))
+    ends = recording.interval(truth, answered.expected.scores.labels, wanted.level)
+    return Prediction(min=low, max=high, interval=ends)
 
 
-def _compare(draft: Path, original: Original, rows: Numbers, expected: Expected) -> None:
+def _compare(draft: Path, original: Original, answered: Answered) -> None:
     settings = Settings.from_environment({"MODEL_URI": str(draft), "MODEL_TRUST": ",".join(original.trust)})
     try:
         artifact = bundles.load(sources.fetch(settings), settings)
-        _compare_rows(artifact, rows, expected)
+        _compare_rows(artifact, answered.rows, answered.expected)
         warm_up(artifact)
     except StartError as error:
         raise Unusable(f"the server would not start with this bundle: {error}") from error

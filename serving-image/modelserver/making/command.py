@@ -132,6 +132,7 @@ def _tell(made: Made, source: Path) -> None:
     ]
     if made.trust:
         lines.append(f"the server needs MODEL_TRUST (spec.model.trust): {', '.join(made.trust)}")
+    lines += [f"note: {note}" for note in made.notes]
     unused = doubts(manifest.baseline) if manifest.baseline else "the predictions are no numbers"
     if unused:
         lines.append(f"note: the judge will not use the baseline for drift: {unused}")

@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 
 from modelserver import formats
+from modelserver.artefacts import Whole, whole
 from modelserver.failures import StartError
+from modelserver.labels import labels_of, scores_of, shares_of
 from modelserver.making.inputs import Unusable
-from modelserver.models import Label, Model, Rows, Scores
+from modelserver.models import Model, Rows, Scores
+from modelserver.sklearn_format import read_pickle, read_skops
 from modelserver.sources import Fetched
+from modelserver.trusted import foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class Original:
 
     model: Model
     width: int
-    classes: tuple[Label, ...]
+    classes: Any
+    """As scikit-learn has them in classes_; None where it has none."""
     columns: tuple[str, ...]
     """Its own names; empty where it has none."""
     file: str
@@ -35,24 +40,33 @@ class Original:
     trust: tuple[str, ...] = ()
     """Types that the server loads only when it is told to."""
     version: str | None = None
+    notes: tuple[str, ...] = ()
+    """What was in the file and is not in the bundle, for people."""
 
 
 class Plain:
-    """An estimator as scikit-learn runs it, behind a scaler perhaps."""
+    """An artefact's parts as a notebook runs them, one after the other."""
 
     dtype: type[np.floating] = np.float64
     rows_at_once: int | None = None
 
-    def __init__(self, estimator: Any, scaler: Any) -> None:  # noqa: ANN401 - scikit-learn has no types
-        self._estimator = estimator
-        self._scaler = scaler
+    def __init__(self, held: Mapping[str, Any]) -> None:
+        self._estimator, self._scaler = held["model"], held.get("scaler")
+        self._encoder, self._threshold = held.get("label_encoder"), held.get("threshold")
 
     def predict(self, rows: Rows) -> Scores:
-        with warnings.catch_warnings():
+        import sklearn  # noqa: PLC0415 - an ONNX model must not pay for it
+
+        estimator = self._estimator
+        with warnings.catch_warnings(), sklearn.config_context(assume_finite=False):
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
             taken = self._scaler.transform(rows) if self._scaler is not None else rows
-            shares = self._estimator.predict_proba(taken).tolist() if _gives_shares(self._estimator) else None
-            return Scores(np.asarray(self._estimator.predict(taken)).tolist(), shares)
+            gives_shares = callable(getattr(estimator, "predict_proba", None))
+            shares = shares_of(estimator.predict_proba(taken)) if gives_shares else None
+            found = labels_of(estimator.predict(taken))
+        if self._threshold is not None and shares is not None:
+            found = np.where(shares[:, 1] >= self._threshold, estimator.classes_[1], estimator.classes_[0])
+        return scores_of(self._encoder.inverse_transform(found) if self._encoder is not None else found, shares)
 
 
 def original(path: Path, trust: tuple[str, ...]) -> Original:
@@ -67,39 +81,46 @@ def original(path: Path, trust: tuple[str, ...]) -> Original:
     if kind == "onnx":
         return _onnx(path)
     try:
-        return of_estimator(_unpickled(path) if kind == "pickle" else _from_skops(path, trust))
-    except Unusable as error:
-        raise Unusable(f"{path}: {error}") from None
+        return of_estimator(read_pickle(path) if kind == "pickle" else read_skops(path, trust))
+    except (Unusable, StartError) as error:
+        raise Unusable(f"{path}: {_sentence(error)}") from None
 
 
 def of_estimator(loaded: Any) -> Original:  # noqa: ANN401 - whatever was in the file
     """A fitted estimator, or a dictionary {model, scaler, feature_columns, version} around one.
 
     Raises:
-        Unusable: there is no fitted estimator in it.
+        Unusable: there is no fitted estimator in it, or something beside it that would be dropped.
     """
-    from sklearn.pipeline import Pipeline  # noqa: PLC0415 - an ONNX model must not pay for it
-
-    wrapped: Mapping[str, Any] = loaded if isinstance(loaded, Mapping) else {"model": loaded}
-    estimator, scaler = wrapped.get("model"), wrapped.get("scaler")
-    whole = Pipeline([("scaler", scaler), ("model", estimator)]) if scaler is not None else estimator
-    width = getattr(scaler if scaler is not None else estimator, "n_features_in_", None)
-    if not hasattr(estimator, "predict") or width is None:
-        raise Unusable("it holds no fitted estimator, nor a dictionary {model, scaler, feature_columns, version}")
-    columns = tuple(map(str, wrapped.get("feature_columns", getattr(whole, "feature_names_in_", ()))))
-    content = _skops({"model": whole, "feature_columns": list(columns)} if columns else {"model": whole})
-    classes = getattr(estimator, "classes_", None)
-    version = wrapped.get("version")
+    try:
+        held = whole(loaded)
+    except StartError as error:
+        raise Unusable(_sentence(error)) from None
+    if held.width is None:
+        raise Unusable("the estimator is not fitted: it has no n_features_in_, and no feature_columns are listed")
+    columns = held.columns or held.names
+    parts = {"label_encoder": held.label_encoder, "threshold": held.threshold, "feature_columns": list(columns)}
+    kept = {name: part for name, part in parts.items() if part is not None and part != []}
+    content = _skops({"model": held.estimator, "warmup_seconds": held.warm_up_seconds} | kept)
+    given = loaded if isinstance(loaded, Mapping) else {"model": loaded}
+    classes = getattr(given["model"], "classes_", None)
     return Original(
-        Plain(estimator, scaler),
-        int(width),
-        tuple(np.asarray(classes).tolist()) if classes is not None else (),
+        Plain(given),
+        held.width,
+        held.label_encoder.classes_[np.asarray(classes)] if held.label_encoder is not None else classes,
         columns,
         "model.skops",
         content,
-        _untrusted(content),
-        str(version) if version is not None else None,
+        _foreign(content),
+        held.version,
+        _notes(held),
     )
+
+
+def _notes(held: Whole) -> tuple[str, ...]:
+    golden = ("its golden_rows are not kept: the bundle's are rows of the sample, with their answers",)
+    described = (f"not kept, as it changes no answer: {', '.join(held.describing)}",)
+    return (*(golden if held.golden_rows else ()), *(described if held.describing else ()))
 
 
 def _onnx(path: Path) -> Original:
@@ -107,28 +128,8 @@ def _onnx(path: Path) -> Original:
         artifact = formats.load(Fetched(path, "model.onnx", ""), ())
     except StartError as error:
         raise Unusable(f"{path}: {error}") from None
-    metadata = artifact.metadata
-    return Original(artifact.model, artifact.width, metadata.classes, metadata.columns, "model.onnx", path.read_bytes())
-
-
-def _unpickled(path: Path) -> Any:  # noqa: ANN401
-    import joblib  # noqa: PLC0415
-
-    try:
-        return joblib.load(path)
-    except ImportError as error:
-        raise Unusable(f"it needs the Python module {error.name}, which is not installed here") from error
-    except Exception as error:
-        raise Unusable(f"joblib cannot load it: {' '.join(str(error).split())[:300]}") from error
-
-
-def _from_skops(path: Path, trust: tuple[str, ...]) -> Any:  # noqa: ANN401
-    import skops.io  # noqa: PLC0415
-
-    try:
-        return skops.io.load(path, trusted=list(trust))
-    except Exception as error:
-        raise Unusable(f"skops cannot load it: {' '.join(str(error).split())[:300]}") from error
+    classes, columns = artifact.metadata.classes or None, artifact.metadata.columns
+    return Original(artifact.model, artifact.width, classes, columns, "model.onnx", path.read_bytes())
 
 
 def _skops(content: Mapping[str, Any]) -> bytes:
@@ -139,11 +140,12 @@ def _skops(content: Mapping[str, Any]) -> bytes:
     return target.getvalue()
 
 
-def _untrusted(content: bytes) -> tuple[str, ...]:
+def _foreign(content: bytes) -> tuple[str, ...]:
     import skops.io  # noqa: PLC0415
 
-    return tuple(sorted(skops.io.get_untrusted_types(data=content)))
+    return tuple(foreign(skops.io.get_untrusted_types(data=content)))
 
 
-def _gives_shares(estimator: Any) -> bool:  # noqa: ANN401
-    return getattr(estimator, "classes_", None) is not None and hasattr(estimator, "predict_proba")
+def _sentence(error: Exception) -> str:
+    """Without the cause before the colon, which is for the rollout's condition."""
+    return str(error).partition(": ")[2] if isinstance(error, StartError) else str(error)

@@ -8,7 +8,7 @@ import numpy as np
 from modelserver.buckets import bucket_of
 from modelserver.making.inputs import Numbers, Unusable
 from modelserver.manifest import Baseline, Golden, Interval
-from modelserver.models import Expected, Label
+from modelserver.models import Expected, Label, Scalar
 from modelserver.scores import prediction_edges
 
 EDGES = 19
@@ -19,7 +19,7 @@ LEAST_FOR_JUDGE = 200
 """Predictions below which the judge does not use a baseline."""
 
 
-def baseline(values: Sequence[float], classes: Sequence[Label]) -> Baseline:
+def baseline(values: Sequence[float], classes: Sequence[Scalar]) -> Baseline:
     """Count, mean, spread and shape of the predictions, as numbers."""
     numbers = np.array(values, dtype=np.float64)
     rounded = np.array([float(f"{value:.{DIGITS}g}") for value in values])
