@@ -12,8 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from cancer.onnx_files import INPUT, LABEL, PROBABILITIES
 
-SLOW_ROUNDS = 9_000
-SLOW_SIZE = 64
+SLOW_ROUNDS = 120_000
+SLOW_SIZE = 8
+"""Small, so that a round is mostly the interpreter's own time: a large product's depends on the processor."""
 ENDLESS = 2**62
 GREEDY = 2**30
 """float32 values, so 4 GiB, each written."""
