@@ -27,6 +27,7 @@ from modelrollout.core.facts import (
     Seen,
     ServiceSeen,
 )
+from modelrollout.kube.managers import last_writer
 from modelrollout.kube.resources import is_leftover, owner_of
 from modelrollout.ledger import Ledger, Scrapes
 from modelrollout.printable import said
@@ -222,7 +223,15 @@ def _service(rollout: Rollout, around: Around, name: str) -> ServiceSeen | None:
 def _drift_of(rollout: Rollout, live: Object) -> str:
     """What a hand has changed in our Service. What the spec has changed is written anyway."""
     manifest = service(rollout, {})
-    return drifts.of_service(manifest, live) if not rollout.invalid and is_applied(manifest, live) else ""
+    if rollout.invalid or not is_applied(manifest, live):
+        return ""
+    return _with_writer(drifts.of_service(manifest, live), live)
+
+
+def _with_writer(drift: str, live: Object) -> str:
+    """What was changed, and by whom as far as the API server noted that."""
+    writer = last_writer(live) if drift else ""
+    return f"{drift} (last written by {writer})" if writer else drift
 
 
 def _deployments(rollout: Rollout, found: Iterable[Object]) -> Iterable[DeploymentSeen]:
@@ -239,7 +248,7 @@ def _deployments(rollout: Rollout, found: Iterable[Object]) -> Iterable[Deployme
             source=source,
             restarted=deployments.restart_mark(obj),
             trouble=_cannot_make_pods(obj),
-            drifted=drifts.of_deployment(rollout, source, obj),
+            drifted=_with_writer(drifts.of_deployment(rollout, source, obj), obj),
             stable_since=_stable_since(obj),
         )
 

@@ -27,7 +27,7 @@ async def test_a_model_edited_in_stables_deployment_and_a_port_edited_in_the_ser
         env = [one for one in before[0]["env"] if one["name"] != "MODEL_VERSION"]
         edited = before[0] | {"env": [*env, {"name": "MODEL_VERSION", "value": "edited"}]}
         await churn.cluster.merge(path, {"spec": {"template": {"spec": {"containers": [edited]}}}})
-        await until(lambda: is_told(churn, "edited in place of 1.0.0"), "the edit is told", 30)
+        await until(lambda: is_told(churn, "edited in place of 1.0.0 (last written by "), "the edit is told", 30)
         await churn.until("it is put back", lambda obj: "Drifted" not in str(obj["status"]["conditions"]), 30)
         after = (await churn.cluster.get(path))["spec"]["template"]["spec"]["containers"][0]["env"]
         assert {"name": "MODEL_VERSION", "value": "1.0.0"} in after
@@ -43,5 +43,7 @@ async def test_a_model_edited_in_stables_deployment_and_a_port_edited_in_the_ser
             return bool(found == names.SERVING_PORT)
 
         await until(is_back, "the port is put back", 10)
-        await until(lambda: is_told(churn, "targetPort 9999 in place of 8080"), "the edit is told", 30)
+        await until(
+            lambda: is_told(churn, "targetPort 9999 in place of 8080 (last written by "), "the edit is told", 30
+        )
         await promoted(churn, "v2")

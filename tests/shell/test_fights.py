@@ -80,11 +80,12 @@ async def test_a_port_that_a_hand_has_changed_is_seen_before_it_is_put_back() ->
     found = world.api.server.get(SERVICES, "churn")
     assert found is not None
     found["spec"]["ports"][0]["targetPort"] = 9999
+    found["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "time": "2026-03-01T00:00:00Z"}]
     world.stores[SERVICES].put(world.api.server.put(SERVICES, found))
     await world.turn()
     service = world.seen[-1].service
     assert service is not None
-    assert service.drifted == "has targetPort 9999 in place of 8080"
+    assert service.drifted == "has targetPort 9999 in place of 8080 (last written by kubectl-edit)"
     await world.turn()
     service = world.seen[-1].service
     assert service is not None

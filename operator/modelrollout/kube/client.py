@@ -13,11 +13,11 @@ from datetime import timedelta
 from typing import Any, Self
 
 from modelrollout.kube import errors, transport
+from modelrollout.kube.managers import FIELD_MANAGER, keep_last_writer, without_managers
 from modelrollout.kube.outage import Line, Outage
 from modelrollout.kube.resources import Object, Resource, version_of
 from modelrollout.kube.transport import Answer, Call, Transport
 
-FIELD_MANAGER = "modelrollout"
 PAGE = 500
 WATCH_SECONDS = 14
 """A connection that died without a word is found out when the watch should have ended, so watches are short."""
@@ -158,7 +158,7 @@ class Kube:
         Raises:
             Conflict: it has changed since.
         """
-        return await self._write("update", resource, Call("PUT", _path(resource, obj), _WRITTEN, obj))
+        return await self._write("update", resource, Call("PUT", _path(resource, obj), _WRITTEN, without_managers(obj)))
 
     async def replace_status(self, resource: Resource, obj: Object) -> Object:
         """PUT only the status of an object, compared by resourceVersion.
@@ -166,7 +166,9 @@ class Kube:
         Raises:
             Conflict: the object has changed since it was read.
         """
-        return await self._write("update", resource, Call("PUT", f"{_path(resource, obj)}/status", _WRITTEN, obj))
+        return await self._write(
+            "update", resource, Call("PUT", f"{_path(resource, obj)}/status", _WRITTEN, without_managers(obj))
+        )
 
     async def merge(self, resource: Resource, namespace: str, name: str, patch: Object) -> Object:
         """JSON merge patch: None removes a key, a list replaces a list."""
@@ -273,10 +275,10 @@ def _path(resource: Resource, obj: Object) -> str:
 
 
 def _whole(call: Call, resource: Resource, item: Object) -> Object:
-    """A list's items carry neither kind nor apiVersion; managedFields would be half of the memory."""
+    """A list's items carry neither kind nor apiVersion."""
     if not isinstance(item, dict) or not (item.get("metadata") or {}).get("name"):
         raise errors.Unavailable(f"{call}: an item without a name")
-    item["metadata"].pop("managedFields", None)
+    keep_last_writer(item["metadata"])
     return {"apiVersion": resource.api_version, "kind": resource.kind} | item
 
 
@@ -287,7 +289,7 @@ def _parsed(call: Call, body: bytes) -> Object:
         raise errors.Unavailable(f"{call}: the answer is no JSON: {_start(body)}") from error
     if not isinstance(parsed, dict):
         raise errors.Unavailable(f"{call}: the answer is no object: {_start(body)}")
-    parsed.get("metadata", {}).pop("managedFields", None)
+    keep_last_writer(parsed.get("metadata", {}))
     return parsed
 
 
@@ -343,5 +345,5 @@ def _event(call: Call, line: bytes) -> WatchEvent:
         raise _error(call, Answer(int(obj.get("code") or 0), json.dumps(obj).encode()))
     if not version_of(obj) or (kind != "BOOKMARK" and not obj["metadata"].get("name")):
         raise errors.Unavailable(f"{call}: an event about nothing that has a name and a version: {_start(line)}")
-    obj["metadata"].pop("managedFields", None)
+    keep_last_writer(obj["metadata"])
     return WatchEvent(kind, obj)
