@@ -20,7 +20,9 @@ from modelrollout.judge import (
     Baseline,
     Case,
     Evidence,
+    Mark,
     Predictions,
+    Recent,
     Report,
     Round,
     Rules,
@@ -30,9 +32,11 @@ from modelrollout.judge import (
     Verdict,
     at_step,
     fresh,
+    marked,
     onward,
     pack,
     pack_trial,
+    recent,
     report,
     rules,
     unpack,
@@ -167,6 +171,10 @@ class Ledger:
     """When the last round of this epoch was."""
     latest: tuple[Counted, ...] = ()
     """Its rounds of the last minute."""
+    marks: tuple[Mark, ...] = ()
+    """A few rounds of the last minute, whatever the epoch."""
+    recent: tuple[Recent, ...] = ()
+    """What each revision has done in that minute."""
     kept: Kept = Kept()
     steady: Steady = field(default_factory=Steady)
     """Stable judged against itself while nothing rolls out."""
@@ -232,6 +240,8 @@ def under(ledger: Ledger, watch: Watch | None) -> Ledger:
         samples=ledger.samples,
         pods=ledger.pods,
         peaks=ledger.peaks,
+        marks=ledger.marks,
+        recent=ledger.recent,
         kept=Kept(compared=ledger.kept.compared if is_onward(ledger.epoch, watch.epoch) else ""),
         steady=ledger.steady.anew(),
     )
@@ -273,6 +283,7 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
     pods, counted = _scraped(ledger, looks)
     quiet = _quiet(ledger.quiet, looks, watch, counted)
     latest = _latest(ledger.latest, Counted(looks.at, counted.get(watch.candidate, 0), counted.get(watch.stable, 0)))
+    marks = marked(ledger.marks, looks.at, samples)
     seen = Round(looks.samples(watch.candidate), looks.samples(watch.stable))
     known = Ledger(  # all fields by name: `replace` would take longer than to judge most rounds
         epoch=ledger.epoch,
@@ -285,6 +296,8 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
         quiet=quiet,
         at=looks.at,
         latest=latest,
+        marks=marks,
+        recent=ledger.recent if marks is ledger.marks else recent(marks, {one.uid: one.revision for one in looks.pods}),
         kept=ledger.kept,
         steady=ledger.steady,
     )

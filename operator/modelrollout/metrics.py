@@ -3,7 +3,7 @@
 Callables are handed out, so that no other part knows the library. One registry for a process; tests make their own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,6 +18,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from modelrollout.api.status import ModelRolloutStatus, Phase
 from modelrollout.core.holds import STABLE_UNHEALTHY
+from modelrollout.core.lately import version_numbers
+from modelrollout.judge import Recent
 from modelrollout.rollouts import Held
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -49,7 +51,12 @@ class Metrics:
             "The judge's numbers: evidence (log_e), ratios and latencies with their intervals, requests, drift",
             ["namespace", "name", "metric", "number"],
         )
-        self._judged: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        self._versions = self._gauge(
+            "rollout_version",
+            "What each version did in the last minute: requests, errors, refusals, latencies, cores, bytes of memory",
+            ["namespace", "name", "arm", "version", "number"],
+        )
+        self._labels: dict[tuple[Gauge, str, str], set[tuple[str, ...]]] = {}
         self._unhealthy = self._gauge(
             "rollout_stable_unhealthy", "1 while stable is known to be unhealthy, whatever moves", ["namespace", "name"]
         )
@@ -76,7 +83,7 @@ class Metrics:
     def missed_event(self) -> None:
         self._missed.inc()
 
-    def shown(self, held: Held, status: ModelRolloutStatus) -> None:
+    def shown(self, held: Held, status: ModelRolloutStatus, recent: Sequence[Recent] = ()) -> None:
         """Where a rollout is now."""
         where = (held.rollout.namespace, held.rollout.name)
         self._gauged.add(where)
@@ -89,14 +96,17 @@ class Metrics:
         self._weight.labels(*where, "pods").set(weights.pods if weights else 0)
         self._weight.labels(*where, "served").set(weights.served or 0 if weights else 0)
 
-        self._show_judge(where, _judged(status) | _self_test(status))
+        self._show(self._judge, where, _judged(status) | _self_test(status))
+        self._show(self._versions, where, dict(_lately(status, recent)))
 
-    def _show_judge(self, where: tuple[str, str], numbers: Mapping[tuple[str, str], float]) -> None:
-        for stale in self._judged.get(where, set()) - numbers.keys():
-            self._judge.remove(*where, *stale)
-        self._judged[where] = set(numbers)
+    def _show(self, gauge: Gauge, where: tuple[str, str], numbers: Mapping[tuple[str, ...], float]) -> None:
+        """Set a rollout's numbers by their labels; those that were shown before and are gone are removed."""
+        for stale in self._labels.pop((gauge, *where), set()) - numbers.keys():
+            gauge.remove(*where, *stale)
+        if numbers:
+            self._labels[(gauge, *where)] = set(numbers)
         for labels, value in numbers.items():
-            self._judge.labels(*where, *labels).set(value)
+            gauge.labels(*where, *labels).set(value)
 
     def gone(self, key: str) -> None:
         """A rollout that is no more leaves no numbers behind."""
@@ -104,8 +114,8 @@ class Metrics:
         if (namespace, name) not in self._gauged:
             return
         self._gauged.discard((namespace, name))
-        self._show_judge((namespace, name), {})
-        self._judged.pop((namespace, name), None)
+        for gauge in (self._judge, self._versions):
+            self._show(gauge, (namespace, name), {})
         for phase in Phase:
             self._phase.remove(namespace, name, phase.value)
         self._unhealthy.remove(namespace, name)
@@ -134,17 +144,28 @@ class Metrics:
         return Gauge(f"modelrollout_{name}", text, labels, registry=self._registry)
 
 
-def _self_test(status: ModelRolloutStatus) -> dict[tuple[str, str], float]:
+def _lately(status: ModelRolloutStatus, recent: Sequence[Recent]) -> Iterator[tuple[tuple[str, str, str], float]]:
+    """What stable and the candidate did in the last minute, by arm, version and number."""
+    seen = {one.revision: one for one in recent}
+    for arm, revision in (("stable", status.stable), ("candidate", status.candidate)):
+        if revision is None or revision.revision not in seen:
+            continue
+        for number, value in version_numbers(revision.version, seen[revision.revision]):
+            if isinstance(value, int | float):
+                yield (arm, revision.version, number), value
+
+
+def _self_test(status: ModelRolloutStatus) -> dict[tuple[str, ...], float]:
     tested = status.self_test
     return {("self_test", number): value for number, value in tested} if tested is not None else {}
 
 
-def _judged(status: ModelRolloutStatus) -> dict[tuple[str, str], float]:
+def _judged(status: ModelRolloutStatus) -> dict[tuple[str, ...], float]:
     """The judge's numbers by metric and number; those that are unknown are left out."""
     judged = status.judge
     if judged is None:
         return {}
-    found: dict[tuple[str, str], float | None] = {
+    found: dict[tuple[str, ...], float | None] = {
         ("requests", "answered"): judged.requests,
         ("requests", "expected"): judged.expected_requests,
         ("requests", "expected_seconds"): judged.expected_seconds,

@@ -99,6 +99,7 @@ def seen(rollout: Rollout, around: Around, ledger: Ledger, glance: Glance) -> Se
         compared=ledger.kept.compared,
         report=ledger.kept.report,
         predicted=ledger.predicted,
+        recent=ledger.recent,
         tested=ledger.steady.tested,
         registries=around.registries,
         alias=around.alias,

@@ -1,5 +1,8 @@
 """What somebody edits of ours on the cluster is put back within seconds, and said."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from e2e.acts import promoted, serving
 from e2e.specs import spec
@@ -16,6 +19,14 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 async def is_told(churn: Rollout, text: str) -> bool:
     """The condition itself may be over before anybody looks."""
     return any(event.reason == "Drifted" and text in event.message for event in await churn.events())
+
+
+def tells_its_numbers(status: Mapping[str, Any]) -> bool:
+    """Of the version that serves, without any comparison."""
+    versions = (status.get("lastMinute") or {}).get("versions") or [{}]
+    stable = versions[0]
+    told = {"successPercent", "meanMs", "p50Ms", "p95Ms", "p99Ms", "cpuCores", "memoryBytes"} <= stable.keys()
+    return told and bool(stable["version"] == status["stable"]["version"] and stable["requests"])
 
 
 async def test_a_model_edited_in_stables_deployment_and_a_port_edited_in_the_service_are_put_back(
@@ -47,3 +58,4 @@ async def test_a_model_edited_in_stables_deployment_and_a_port_edited_in_the_ser
             lambda: is_told(churn, "targetPort 9999 in place of 8080 (last written by "), "the edit is told", 30
         )
         await promoted(churn, "v2")
+        await churn.until("its numbers are told", lambda one: tells_its_numbers(one["status"]), 120)

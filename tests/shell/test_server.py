@@ -18,9 +18,11 @@ from modelrollout.api.status import (
     ModelRolloutStatus,
     Percentile,
     Phase,
+    Revision,
     SelfTest,
     Weights,
 )
+from modelrollout.judge import Recent
 from modelrollout.metrics import Metrics
 from modelrollout.rollouts import Held, parse
 from modelrollout.shell.health import Health
@@ -157,6 +159,31 @@ def test_the_judges_numbers_are_gauges_and_leave_nothing_behind() -> None:
 
     metrics.shown(held, ModelRolloutStatus())
     assert lines(metrics, "modelrollout_rollout_judge{") == []
+
+
+def test_what_a_version_did_lately_is_a_gauge_until_it_is_gone() -> None:
+    metrics = Metrics()
+    raw = rollout_object()
+    raw["metadata"]["namespace"] = "default"
+    held = Held(raw, parse(raw))
+    status = ModelRolloutStatus(stable=Revision(revision="aaaa", version="1.0.0", spec_hash="0", image="server:1"))
+    lately = Recent("aaaa", 2, 120, 3, 1, 7.5, (), 0.25, 1024)
+    metrics.shown(held, status, (lately, Recent("gone", 1, 9, 0, 0, None, (), None, 0)))
+
+    labels = 'arm="stable",name="churn",namespace="default",number="{}",version="1.0.0"'
+    numbers: dict[str, float] = {
+        "pods": 2,
+        "requests": 120,
+        "errors": 3,
+        "refusals": 1,
+        "success_percent": 97.5,
+        "mean_ms": 7.5,
+    }
+    numbers |= {"cpu_cores": 0.25, "memory_bytes": 1024}
+    wanted = {f"modelrollout_rollout_version{{{labels.format(one)}}} {float(numbers[one])}" for one in numbers}
+    assert set(lines(metrics, "modelrollout_rollout_version")) == wanted
+    metrics.shown(held, status)
+    assert lines(metrics, "modelrollout_rollout_version") == []
 
 
 def test_a_rollout_shows_its_phase_and_weights_and_leaves_nothing_behind() -> None:

@@ -333,6 +333,46 @@ class Judged(Block):
     """Distance of their shape from stable's; absent where the two are counted on different edges."""
 
 
+class VersionNumbers(Block):
+    """What the pods of one version have done in the last minute."""
+
+    revision: str
+    """Its hash."""
+    version: str
+    """Its name for people."""
+    pods: int
+    """Pods whose counters were read."""
+    requests: int
+    """Requests they answered."""
+    errors: int
+    """Those that the model failed."""
+    refusals: int
+    """Those that were refused as the client's fault."""
+    success_percent: float | None = None
+    """Share without the model's errors; absent without requests."""
+    mean_ms: float | None = None
+    """Mean latency in milliseconds, within about 5 %; absent without requests, as the percentiles are."""
+    p50_ms: float | None = None
+    """Median."""
+    p95_ms: float | None = None
+    """95th percentile."""
+    p99_ms: float | None = None
+    """99th percentile."""
+    cpu_cores: float | None = None
+    """Processor cores that all its pods use together; absent where the server does not tell."""
+    memory_bytes: int | None = None
+    """Memory of the pod that uses most; absent where the server does not tell."""
+
+
+class LastMinute(Block):
+    """What each version did in the minute before `time`."""
+
+    time: Time
+    """When it was written: every 5 min at least while it changes, and every 30 s while a model rolls out."""
+    versions: list[VersionNumbers] = Field(default_factory=list)
+    """Those that have pods, stable first."""
+
+
 class Frozen(Block):
     """What a revision predicted until it was promoted."""
 
@@ -435,6 +475,8 @@ class ModelRolloutStatus(Block):
     """What the judge says now, in a few words."""
     judge: Judged | None = None
     """The judge's numbers while a candidate is compared with stable."""
+    last_minute: LastMinute | None = None
+    """Requests, latency, processor time and memory of each version, whatever is compared."""
     baseline: Frozen | None = None
     """The baseline of a candidate whose artefact carries none: what stable predicted until it was promoted."""
     self_test: SelfTest | None = None

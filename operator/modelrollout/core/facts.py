@@ -12,6 +12,7 @@ from typing import Any
 
 from modelrollout.api.spec import ModelRolloutSpec
 from modelrollout.api.status import ModelRolloutStatus
+from modelrollout.judge.recent import Recent
 from modelrollout.judge.report import Report
 from modelrollout.judge.samples import NO_PREDICTIONS, Predictions
 from modelrollout.judge.steady import NOTHING_TESTED, SelfTested
@@ -291,6 +292,8 @@ class Seen:
     """What the whole rollout has shown beside stable, packed for the status."""
     predicted: Predictions = NO_PREDICTIONS
     """What the candidate has predicted since its rollout began, as far as that is followed."""
+    recent: tuple[Recent, ...] = ()
+    """What the pods of each revision have done in the last minute."""
     tested: SelfTested = NOTHING_TESTED
     """What judging stable against itself has said, over restarts."""
     registries: Mapping[str, str] = field(default_factory=dict)

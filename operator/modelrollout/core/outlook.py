@@ -14,6 +14,7 @@ from modelrollout.core.faults import refusal
 from modelrollout.core.foreign import NAME_TAKEN, blocking
 from modelrollout.core.holds import PAUSED, WAITING_FOR_CLUSTER, WARNED_OF
 from modelrollout.core.judged import numbers, self_test
+from modelrollout.core.lately import last_minute
 from modelrollout.core.plan import position
 from modelrollout.core.routing import selected, wanted_selector
 from modelrollout.core.turn import Turn, entry_of, is_rejected, stop_of, stops_of
@@ -38,6 +39,7 @@ def describe(turn: Turn, status: ModelRolloutStatus) -> ModelRolloutStatus:
         weights=_weights(turn, status),
         verdict=turn.seen.verdict.summary if status.candidate is not None else "",
         judge=numbers(turn, status),
+        last_minute=last_minute(turn, status),
         self_test=self_test(turn, status),
         checkpoint=_checkpoint(turn, status),
     )
@@ -296,7 +298,7 @@ def _progressed(turn: Turn, before: ModelRolloutStatus, after: ModelRolloutStatu
     return before.checkpoint.evidence != after.checkpoint.evidence or (counts and moved_on)
 
 
-NUMBERS = frozenset({"message", "verdict", "judge", "checkpoint", "weights", "hold", "conditions"})
+NUMBERS = frozenset({"message", "verdict", "judge", "checkpoint", "weights", "hold", "conditions", "last_minute"})
 """Fields that hold numbers or texts with numbers, which change at every look."""
 NUMBER = re.compile(r"[0-9.]+")
 

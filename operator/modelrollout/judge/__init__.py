@@ -14,6 +14,7 @@ from modelrollout.judge.findings import verdict
 from modelrollout.judge.keeping import pack_trial, unpack_trial
 from modelrollout.judge.limits import LatencyLimit, Rules, rules
 from modelrollout.judge.packing import pack, unpack
+from modelrollout.judge.recent import Mark, Recent, marked, recent
 from modelrollout.judge.report import Report, report
 from modelrollout.judge.samples import NO_PREDICTIONS, Baseline, Latency, Predictions, Round, Sample
 from modelrollout.judge.steady import SelfTested, Steady
@@ -32,8 +33,10 @@ __all__ = [
     "Finding",
     "Latency",
     "LatencyLimit",
+    "Mark",
     "Origins",
     "Predictions",
+    "Recent",
     "Report",
     "Round",
     "Rules",
@@ -45,10 +48,12 @@ __all__ = [
     "Verdict",
     "at_step",
     "fresh",
+    "marked",
     "observe",
     "onward",
     "pack",
     "pack_trial",
+    "recent",
     "report",
     "rules",
     "unpack",

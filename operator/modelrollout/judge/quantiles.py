@@ -30,6 +30,14 @@ def quantiles(edges_ms: Sequence[float], upto: Sequence[int]) -> tuple[Quantile,
     return tuple(_quantile(name, share, edges_ms, upto) for name, share in ASKED)
 
 
+def mean(edges_ms: Sequence[float], counts: Sequence[int]) -> float | None:
+    """The mean in milliseconds of the requests in each bucket; None without requests."""
+    total = sum(counts)
+    if not edges_ms or not total:
+        return None
+    return sum(count * _middle(edges_ms, bucket) for bucket, count in enumerate(counts) if count) / total
+
+
 def _quantile(name: str, share: float, edges_ms: Sequence[float], upto: Sequence[int]) -> Quantile:
     total = upto[-1]
     margin = _DEVIATIONS * math.sqrt(total * share * (1 - share))

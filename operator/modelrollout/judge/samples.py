@@ -57,6 +57,8 @@ class Sample:
     oldest_inflight_s: float = 0.0
     memory_bytes: int = 0
     """Memory in use; 0 where the server does not tell."""
+    cpu_seconds: float = 0.0
+    """Processor time since the process started; 0 where the server does not tell."""
     predictions: Predictions = NO_PREDICTIONS
     baseline: Baseline | None = None
 

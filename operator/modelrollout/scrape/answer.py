@@ -128,6 +128,7 @@ class Health(Struct, frozen=True):
     counters: Counters
     oldest_inflight_s: Annotated[float, Meta(ge=0, le=MOST_SECONDS)] = 0.0
     memory_bytes: Annotated[float, Meta(ge=0, le=MOST_BYTES)] | None = None
+    cpu_seconds: Annotated[float, Meta(ge=0, le=MOST_SECONDS)] | None = None
     baseline: Own | None = None
 
 
@@ -170,6 +171,7 @@ def read(body: bytes, target: Target) -> Sample | Failure:
         latency=Latency(_shared(counters.latency.edges_ms), counters.latency.counts),
         oldest_inflight_s=health.oldest_inflight_s,
         memory_bytes=int(health.memory_bytes or 0),
+        cpu_seconds=health.cpu_seconds or 0.0,
         predictions=_predictions(counters.predictions),
         baseline=_baseline(health.baseline),
     )

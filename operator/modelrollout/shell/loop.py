@@ -101,7 +101,8 @@ class Parts:
     default_image: str
     watched: Watched
     """Told what to scrape from now on."""
-    shown: Callable[[Held, Decision], None] = lambda _held, _decision: None
+    shown: Callable[[Held, Decision, Ledger], None] = lambda _held, _decision, _ledger: None
+    """Told of each decision that is in the status."""
     noted: Callable[[str, Watch, Ledger], None] = lambda _key, _watch, _ledger: None
     """Told of each finished round."""
     registries: Registries = field(default_factory=NoRegistries)
@@ -192,7 +193,7 @@ class Loop:
         held = self._took(await self._found(apply.commit(self._api(decision), held, decision))) or held
         self._watch(held, decision)
         self._parts.teller.tell(held.rollout, decision.notes)
-        self._parts.shown(held, decision)
+        self._parts.shown(held, decision, self._ledgers[held.rollout.key])
         fights = self._fights.setdefault(held.rollout.key, Fights(self._parts.clock))
         lost = fights.lost()
         try:

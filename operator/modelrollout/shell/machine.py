@@ -270,8 +270,8 @@ class Machine:
             return
         self.queue.remind(key)
 
-    def _shown(self, held: Held, decision: Decision) -> None:
-        self._outside.metrics.shown(held, decision.status)
+    def _shown(self, held: Held, decision: Decision, ledger: Ledger) -> None:
+        self._outside.metrics.shown(held, decision.status, ledger.recent)
 
     def _outdated(self) -> str:
         """Which view of the world is too old to go on from, for instance because a right was taken away."""
