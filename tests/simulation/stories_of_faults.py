@@ -95,6 +95,19 @@ FAULTS = (
         quiet=50,
     ),
     story(
+        "a sidecar ends every 3 s and takes the pod out of service",
+        GOES_OUT,
+        Ending(V1, "Crashed", {V1: "Promoted", V2: "Rejected"}),
+        models={V2: Behaviour(sidecar_ends_after=3)},
+    ),
+    story(
+        "a readiness gate is met long after the progress deadline",
+        GOES_OUT,
+        PROMOTED,
+        models={V2: Behaviour(gate_opens_after=50)},
+        quiet=60,
+    ),
+    story(
         "the only canary pod is evicted",
         (rolled_out(V2), moment(Evict(V2), at(25), 2)),
         PROMOTED,

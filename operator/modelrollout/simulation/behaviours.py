@@ -32,6 +32,10 @@ class Behaviour:
     """What the container says when it ends."""
     crashes_after: int | None = None
     """Seconds that a process lives once it is ready: a crash loop with a flapping Ready."""
+    sidecar_ends_after: int | None = None
+    """Seconds that a sidecar of its pods lives: while it waits to be started again the pod is out of service."""
+    gate_opens_after: int = 0
+    """Seconds after which somebody says that a readiness gate of its pods is met."""
     pullable: bool = True
     """Whether its image can be pulled."""
     never_ready: bool = False

@@ -180,7 +180,7 @@ class Driver:
             revision=pod.revision,
             ready=pod.ready,
             ready_since=BEGINNING + timedelta(seconds=pod.since) if pod.ready else None,
-            restarts=pod.restarts,
+            restarts=pod.restarts + pod.sidecar_restarts,
             started=_is_asked(pod),
             trouble=pod.trouble,
             words=pod.words,

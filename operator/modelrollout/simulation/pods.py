@@ -22,6 +22,7 @@ UNREADY = 3
 """Seconds after which a process that hangs is no longer ready."""
 BACK_OFF = (2, 4, 8)
 """Seconds between a crash and the next start."""
+SIDECAR_ENDED, GATE = "container mesh: exit code 0", "readiness gate example.com/load-balancer"
 MESSAGE_NO_ROOM = "0/1 nodes are available: 1 Insufficient cpu"
 
 
@@ -61,6 +62,10 @@ class Pod:
     ready: bool = False
     was_ready: bool = False
     restarts: int = 0
+    """Of the server."""
+    sidecar_restarts: int = 0
+    sidecar_since: int = 0
+    """When its sidecar started or ended last."""
     trouble: PodTrouble | None = None
     words: str = ""
     node: str = ""
@@ -140,10 +145,33 @@ class Pod:
             return
         self._enter(State.RUNNING, now)
         self.ready = self.was_ready = True
+        self.sidecar_since = now
+        if behaviour.gate_opens_after:
+            self._out_of_service(PodTrouble.READINESS_GATE, GATE)
         self.baseline = behaviour.baseline
         self.counters.predictions = counters(behaviour.baseline)
 
+    def _out_of_service(self, trouble: PodTrouble, words: str) -> None:
+        """Its server goes on: only the pod is not ready."""
+        self.ready, self.trouble, self.words = False, trouble, words
+
+    def _in_service(self) -> None:
+        self.ready, self.trouble, self.words = True, None, ""
+
+    def _beside(self, now: int, behaviour: Behaviour) -> None:
+        """What is not its server's: a readiness gate and a sidecar."""
+        if self.trouble is PodTrouble.READINESS_GATE and now - self.since >= behaviour.gate_opens_after:
+            self._in_service()
+        lives, ago = behaviour.sidecar_ends_after, now - self.sidecar_since
+        if lives is not None and self.ready and ago >= lives:
+            self.sidecar_restarts, self.sidecar_since = self.sidecar_restarts + 1, now
+            self._out_of_service(PodTrouble.CRASHED, SIDECAR_ENDED)
+        elif self.words == SIDECAR_ENDED and ago >= BACK_OFF[min(self.sidecar_restarts, len(BACK_OFF)) - 1]:
+            self.sidecar_since = now
+            self._in_service()
+
     def _run(self, now: int, behaviour: Behaviour) -> None:
+        self._beside(now, behaviour)
         if behaviour.oom_after is not None and self.counters.requests >= behaviour.oom_after:
             self.crash(now, PodTrouble.OOM_KILLED, "limit 2Gi")
         elif behaviour.hangs_after is not None and self.counters.requests >= behaviour.hangs_after:
