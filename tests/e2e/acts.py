@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from e2e.specs import Spec, model_of
 
+from modelrollout import names
 from modelrollout.traffic.load import Load, Shape
 from modelrollout.traffic.rows import Row
-from stage.kube import Object
+from stage.kube import Object, until
 from stage.models import rows_that
 from stage.programs import Programs
 from stage.requests import steady, target_of
@@ -38,6 +40,18 @@ async def stable_of(churn: Rollout) -> str:
     return str((await churn.status())["stable"]["revision"])
 
 
+async def until_recorded(churn: Rollout) -> None:
+    """Wait for the last write of a promotion, which follows the status: since when the Deployment's model is stable."""
+
+    async def is_recorded() -> bool:
+        status = await churn.status()
+        deployment = (await churn.deployments())[status["stable"]["revision"]]
+        known = deployment["metadata"]["annotations"].get(names.STABLE_SINCE_ANNOTATION)
+        return known is not None and datetime.fromisoformat(known) >= datetime.fromisoformat(status["stableSince"])
+
+    await until(is_recorded, "the Deployment says since when its model is stable")
+
+
 @asynccontextmanager
 async def serving(
     tools: Programs, churn: Rollout, spec: Spec, rows: Sequence[Row] | None = None, shape: Shape = LIGHT
@@ -45,6 +59,7 @@ async def serving(
     """Apply a first spec, wait until it serves, and send requests while the block runs."""
     await churn.apply(spec)
     await churn.until_condition("Ready")
+    await until_recorded(churn)
     target = await target_of(tools, churn)
     async with steady(target, rows or rows_that(fail=False), shape) as load:
         yield Serving(churn, load, await stable_of(churn))
