@@ -283,7 +283,9 @@ def after(ledger: Ledger, looks: Looks, watch: Watch, asked: Rules) -> Ledger:
     pods, counted = _scraped(ledger, looks)
     quiet = _quiet(ledger.quiet, looks, watch, counted)
     latest = _latest(ledger.latest, Counted(looks.at, counted.get(watch.candidate, 0), counted.get(watch.stable, 0)))
-    marks = marked(ledger.marks, looks.at, samples)
+    # Of a pod that contradicts itself nothing is told: its number would stand in the status without a word.
+    believed = {look.uid: look.sample for look in looks.pods if look.sample is not None}
+    marks = marked(ledger.marks, looks.at, believed)
     seen = Round(looks.samples(watch.candidate), looks.samples(watch.stable))
     known = Ledger(  # all fields by name: `replace` would take longer than to judge most rounds
         epoch=ledger.epoch,

@@ -88,6 +88,16 @@ def test_the_shares_that_are_shown_are_those_of_the_last_minute() -> None:
     assert shares == [(0, 480), (240, 240), (480, 0)]
 
 
+def test_what_a_pod_cannot_have_counted_is_not_told_of_it_either() -> None:
+    """It is a failed scrape to the judge; in the status its number would stand without a word."""
+    honest = rounds((look("v1", 0),), (look("v1", 10),), (look("v1", 20),), every=20.0)
+    (told,) = honest.recent
+    assert told.requests == 20
+
+    lied = rounds((look("v1", 0),), (look("v1", 10),), (look("v1", 2**39),), every=20.0)
+    assert [one.requests for one in lied.recent] == []
+
+
 def test_a_new_epoch_shows_none_of_the_old_ones_shares() -> None:
     before = rounds((look("aaaa", 0), look("bbbb", 0)), (look("aaaa", 90), look("bbbb", 10)))
     later = replace(WATCH, epoch="bbbb.1")

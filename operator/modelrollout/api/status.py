@@ -368,7 +368,7 @@ class LastMinute(Block):
     """What each version did in the minute before `time`."""
 
     time: Time
-    """When it was written: every 5 min at least while it changes, and every 30 s while a model rolls out."""
+    """When it was written. It is written again after 30 s while a model rolls out, after 5 min while nothing moves."""
     versions: list[VersionNumbers] = Field(default_factory=list)
     """Those that have pods, stable first."""
 
